@@ -1,0 +1,58 @@
+"""Sphinx builds the documentation with these settings: ``make docs``. Warnings are errors there."""
+
+import importlib
+from typing import Any, TypeVar
+
+from webkit._version import __version__
+
+project = "webkit"
+author = "The webkit maintainers"
+copyright = author
+version = release = __version__
+
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+exclude_patterns = ["_build"]
+
+myst_enable_extensions = ["colon_fence", "deflist"]
+myst_heading_anchors = 3
+
+autodoc_default_options = {"members": True, "show-inheritance": True}
+autodoc_member_order = "bysource"
+autodoc_typehints = "signature"
+autodoc_typehints_format = "short"
+napoleon_google_docstring = True
+napoleon_numpy_docstring = False
+
+# The build needs no network, so the names of Python and of other packages are no links. A name of webkit's that does
+# not exist is an error.
+nitpick_ignore_regex = [("py:.*", r"(?!webkit\b)\w+(\.\w+)+")]
+
+html_theme = "furo"
+html_title = f"webkit {release}"
+html_theme_options = {"navigation_with_keys": True}
+
+
+def resolve(app: Any, env: Any, node: Any, contents: Any) -> Any:
+    """Link ``webkit.View`` to where it is documented, ``webkit.views.View``; leave what is private as plain text."""
+    module, _, name = node.get("reftarget", "").rpartition(".")
+    if module.partition(".")[0] != "webkit":
+        return None
+    thing = getattr(importlib.import_module(module), name, None)
+    if isinstance(thing, TypeVar) or name.startswith("_"):
+        return contents
+    if module != "webkit" or thing is None:
+        return None
+    target = f"{thing.__module__}.{name}"
+    return env.get_domain("py").resolve_xref(env, node["refdoc"], app.builder, node["reftype"], target, node, contents)
+
+
+def keep_colons(app: Any, what: str, name: str, thing: Any, options: Any, lines: list[str]) -> None:
+    """Save a first sentence with a colon from napoleon, which takes the words before it for the attribute's type."""
+    if what in {"attribute", "data", "property"}:
+        lines[:0] = ["..", ""]  # an empty comment
+
+
+def setup(app: Any) -> None:
+    """Called by Sphinx."""
+    app.connect("missing-reference", resolve)
+    app.connect("autodoc-process-docstring", keep_colons, priority=400)  # before napoleon's

@@ -1,0 +1,79 @@
+"""What all tests share: the installed browser, the rules for property tests, and CI's rule that nothing skips."""
+
+import os
+import shutil
+from collections.abc import AsyncIterator
+
+import hypothesis
+import pytest
+from playwright.async_api import Browser, async_playwright
+
+CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
+
+CHROMIUM_ARGUMENTS = (
+    "--no-sandbox",  # containers run as root
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-dev-shm-usage",  # a container's /dev/shm is too small for a page
+    "--disable-gpu",
+    "--disable-sync",
+    "--no-first-run",
+)
+
+# A deadline measures the machine, not the code.
+hypothesis.settings.register_profile("webkit", deadline=None)
+hypothesis.settings.load_profile("webkit")
+
+
+def is_ci() -> bool:
+    """True where CI=true: nothing may skip."""
+    return os.environ.get("CI") == "true"
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The path of the installed Chromium. A machine without one skips the test; CI fails it."""
+    for name in CHROMIUM_NAMES:
+        path = shutil.which(name)
+        if path is not None:
+            return path
+    reason = f"No browser is installed: none of {', '.join(CHROMIUM_NAMES)} is on the PATH."
+    if is_ci():
+        pytest.fail(f"{reason} .ci/run installs Debian's chromium.")
+    pytest.skip(reason)
+
+
+@pytest.fixture
+async def browser(chromium: str) -> AsyncIterator[Browser]:
+    """A fresh browser for one test. `tests.browsing.open_page` opens a window in it."""
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_ARGUMENTS)
+        yield browser
+        await browser.close()
+
+
+def list_skipped(config: pytest.Config) -> list[str]:
+    """A line for each test or module that skipped so far, with its reason."""
+    terminal = config.pluginmanager.get_plugin("terminalreporter")
+    if terminal is None:
+        return []
+    return [
+        f"{report.nodeid}: {report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr}"
+        for report in terminal.stats.get("skipped", [])
+    ]
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Under CI a skipped test is a failed session."""
+    passed = session.exitstatus in {pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED}
+    if is_ci() and passed and list_skipped(session.config):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say which tests skipped, and that this is why CI fails."""
+    skipped = list_skipped(config)
+    if is_ci() and skipped:
+        terminalreporter.section("CI=true: nothing may skip", sep="=", red=True)
+        for line in skipped:
+            terminalreporter.line(line)

@@ -1,0 +1,83 @@
+"""The fixtures and rules that all tests lean on."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+from playwright.async_api import Browser, ViewportSize
+
+from tests.browsing import DESKTOP, PHONE, open_page
+
+ROOT = Path(__file__).parent.parent
+
+SKIPPING = "import pytest\ndef test_one(): pytest.skip('not today')\n"
+SKIPPING_MODULE = "import pytest\npytest.skip('not today', allow_module_level=True)\n"
+BROWSING = "def test_one(chromium): pass\n"
+
+
+def run_pytest(folder: Path, source: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run pytest with this project's conftest over one test module, in a process of its own."""
+    (folder / "test_sample.py").write_text(source)
+    (folder / "pytest.ini").write_text("[pytest]\nasyncio_default_fixture_loop_scope = function\n")
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", "tests.conftest", "-c", folder / "pytest.ini", folder],
+        cwd=ROOT,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("source", [SKIPPING, SKIPPING_MODULE], ids=["test", "module"])
+def test_under_ci_a_skipped_test_fails_the_session_and_is_named(tmp_path: Path, source: str) -> None:
+    result = run_pytest(tmp_path, source, CI="true")
+    assert result.returncode == pytest.ExitCode.TESTS_FAILED
+    assert "CI=true: nothing may skip" in result.stdout
+    assert "test_sample.py" in result.stdout
+    assert "not today" in result.stdout
+
+
+def test_on_a_users_machine_a_test_may_skip(tmp_path: Path) -> None:
+    result = run_pytest(tmp_path, SKIPPING, CI="")
+    assert result.returncode == pytest.ExitCode.OK
+    assert "nothing may skip" not in result.stdout
+
+
+def test_on_a_users_machine_without_a_browser_the_browser_tests_skip(tmp_path: Path) -> None:
+    result = run_pytest(tmp_path, BROWSING, CI="", PATH="")
+    assert result.returncode == pytest.ExitCode.OK
+    assert "1 skipped" in result.stdout
+
+
+def test_under_ci_a_missing_browser_fails_the_browser_tests(tmp_path: Path) -> None:
+    result = run_pytest(tmp_path, BROWSING, CI="true", PATH="")
+    assert result.returncode == pytest.ExitCode.TESTS_FAILED
+    assert ".ci/run installs Debian's chromium" in result.stdout
+
+
+@pytest.mark.parametrize("viewport", [PHONE, DESKTOP], ids=["phone", "desktop"])
+async def test_a_page_in_the_browser_tells_its_complaints(browser: Browser, viewport: ViewportSize) -> None:
+    async def answer(request: web.Request) -> web.Response:
+        body = "<title>Hello</title><link rel=icon href='data:,'><script src=/gone.js></script><script>oops()</script>"
+        return web.Response(text=body, content_type="text/html", status=404)
+
+    async def gone(request: web.Request) -> web.Response:
+        raise web.HTTPNotFound
+
+    app = web.Application()
+    app.router.add_get("/", answer)
+    app.router.add_get("/gone.js", gone)
+    async with TestServer(app) as server:
+        page, complaints = await open_page(browser, viewport)
+        await page.goto(str(server.make_url("/")))
+        assert await page.title() == "Hello"
+        assert await page.evaluate("innerWidth") == viewport["width"]
+    missing, uncaught = complaints
+    assert "404" in missing
+    assert "/gone.js" in missing
+    assert uncaught == "uncaught: oops is not defined"

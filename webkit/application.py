@@ -1,0 +1,375 @@
+"""The application: wraps ``aiohttp.web.Application``, and is where routes, features and mounts are put together."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import warnings
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
+from typing import Any, TypeVar, overload
+
+from aiohttp import web
+from yarl import URL
+
+from webkit.errors import ConfigError, RouteError
+from webkit.lifespan import Contexts, FreezableList, Lifespan, Signal
+from webkit.middleware import as_aiohttp_middleware, check_middlewares, compose, guard
+from webkit.pages import choose_form, fault_of, render_fault
+from webkit.paths import normalize_literal
+from webkit.requests import APPLICATION, application_of, build_url
+from webkit.resources import TableRoute
+from webkit.responses import PREPARED
+from webkit.router import Decorator, RouteAdder, Router
+from webkit.routing import MountPoint, NameAlias, RouteTable
+from webkit.streams import OpenStreams
+from webkit.types import Endpoint, ExpectHandler, Feature, Handler, Middleware, Mountable, Route
+
+__all__ = ["Application"]
+
+T = TypeVar("T")
+D = TypeVar("D")
+F = TypeVar("F", bound=Feature)
+
+
+class Application(RouteAdder, MutableMapping[str | web.AppKey[Any], Any]):
+    """A web application.
+
+    ``app.aiohttp`` is the wrapped, unmodified ``web.Application``: every runner, test client and ``setup(app.aiohttp)``
+    of aiohttp's world takes it, and it answers the same. The application is a mapping over its state, compares by
+    identity and is always true.
+
+    Args:
+        routes: ``Route``s, or route definitions of aiohttp.
+        middlewares: ``async def m(request, handler)``; the first listed is the outermost.
+        debug: pages with tracebacks for clients on this machine.
+        client_max_size: bytes of a request body that ``read()``, ``json()`` and ``post()`` take; 413 above.
+        client_max_fields: fields of a form that ``post()`` takes; 413 above.
+        logger: where errors go; the logger ``webkit`` if not given.
+        handler_args: keyword arguments for aiohttp's protocol class.
+    """
+
+    def __init__(
+        self,
+        *,
+        routes: Iterable[Route | web.AbstractRouteDef] = (),
+        middlewares: Iterable[Middleware] = (),
+        debug: bool = False,
+        client_max_size: int = 2**20,
+        client_max_fields: int = 1000,
+        logger: logging.Logger | None = None,
+        handler_args: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.logger = logger or logging.getLogger("webkit")
+        self.debug = debug
+        #: The wrapped application.
+        self.aiohttp = web.Application(
+            logger=self.logger,
+            client_max_size=client_max_size,
+            client_max_fields=client_max_fields,
+            handler_args=handler_args,
+        )
+        self.aiohttp[APPLICATION] = self
+        self._parent: Application | None = None
+        self._has_boundary = False
+        self._chain_is_ours = False
+        self._streams = OpenStreams()
+        self._table = RouteTable(
+            self.aiohttp.router, self.logger, before_freeze=self._before_freeze, before_prefix=lambda: None
+        )
+        self.router = Router(self._table, self.aiohttp.router)
+        self.middlewares = _Middlewares(self._install_boundary)
+        self.on_startup = Signal("on_startup")
+        self.on_shutdown = Signal("on_shutdown")
+        self.on_cleanup = Signal("on_cleanup")
+        self.cleanup_ctx: Contexts[Application] = Contexts(self, self.logger)
+        self._connect_signals()
+        self.middlewares.extend(check_middlewares(middlewares))
+        self.add_routes(routes)
+
+    @staticmethod
+    def of(request: web.Request) -> Application:
+        """Give the innermost webkit application around *request* (``LookupError`` if there is none)."""
+        return application_of(request)
+
+    # Routes
+
+    def add_route(
+        self,
+        method: str,
+        path: str,
+        handler: Endpoint,
+        *,
+        name: str | None = None,
+        expect_handler: ExpectHandler | None = None,
+        middlewares: Sequence[Middleware] = (),
+    ) -> TableRoute:
+        """Answer *method* (or ``"*"``) on *path* with *handler*.
+
+        Raises:
+            RouteError: the path, the name or the handler is no good, or another route answers this already.
+        """
+        return self.router.add_route(
+            method, path, handler, name=name, expect_handler=expect_handler, middlewares=middlewares
+        )
+
+    def add_get(
+        self, path: str, handler: Endpoint, *, name: str | None = None, allow_head: bool = True, **options: Any
+    ) -> TableRoute:
+        """Answer GET, and HEAD unless *allow_head* is false."""
+        return self.router.add_get(path, handler, name=name, allow_head=allow_head, **options)
+
+    @property
+    def named_resource(self) -> Router:
+        """The resources by name: ``app.named_resource["root"].url()``."""
+        return self.router
+
+    def url_for(self, name: str, /, *, query: Mapping[str, Any] | str | None = None, **parts: Any) -> URL:
+        """Give the URL of the route *name*: looked up here, then from the root application.
+
+        Raises:
+            NoSuchRoute: no route has this name, or its path has other parameters.
+            RouteError: a value does not fit its parameter.
+        """
+        root = self
+        while root._parent is not None:
+            root = root._parent
+        return build_url((self.aiohttp.router, root.aiohttp.router), name, query, parts)
+
+    # Putting together
+
+    def mount(self, path: str, thing: Application | web.Application | Mountable, *, name: str | None = None) -> None:
+        """Put the routes of *thing* below *path*: an application, ``Static(...)``, anything with ``routes()``.
+
+        With a *name* its routes are reachable as ``"name:route"``. Mounting freezes an application: add its routes
+        before.
+
+        Raises:
+            ConfigError: *thing* cannot be mounted, or is mounted or served already.
+            RouteError: *path* is no literal path, or a route of *thing* is in conflict with another.
+        """
+        self._table.check_open()
+        prefix = _mount_prefix(path)
+        if isinstance(thing, Application):
+            self._mount_application(prefix, thing.aiohttp, name)
+            thing._parent = self  # noqa: SLF001 - one of our own
+        elif isinstance(thing, web.Application):
+            self._mount_application(prefix, thing, name)
+        elif isinstance(thing, Mountable):
+            self._mount_routes(prefix, thing, name)
+        elif isinstance(thing, Feature):
+            raise ConfigError(f"{thing!r} brings behaviour, not routes: write app.use(...) instead of app.mount(...).")
+        else:
+            raise ConfigError(f"{thing!r} cannot be mounted: it is no application and has no routes().")
+
+    def add_subapp(self, prefix: str, subapp: Application | web.Application) -> None:
+        """Mount *subapp* (aiohttp's word for it)."""
+        self.mount(prefix, subapp)
+
+    def use(self, feature: F) -> F:
+        """Add the behaviour of *feature* (``Templates``, ``Sessions``, anything with ``setup(app)``), and give it back.
+
+        Raises:
+            ConfigError: it is no feature.
+        """
+        self._table.check_open()
+        if isinstance(feature, type) or not isinstance(feature, Feature):
+            remedy = "app.mount(path, thing)" if isinstance(feature, Mountable) else "an object with setup(app)"
+            raise ConfigError(f"{feature!r} is no feature; use takes {remedy}.")
+        feature.setup(self)
+        return feature
+
+    def run(self, **options: Any) -> None:
+        """Serve until SIGINT or SIGTERM; the options are those of :class:`webkit.ServerConfig`."""
+        # The one call upwards: how an application is served is decided above it.
+        importlib.import_module("webkit.run").run(self, **options)
+
+    # Signals
+
+    @property
+    def on_response_prepare(self) -> Any:
+        """aiohttp's signal, ``async def hook(request, response)``: sent for every response before its headers go."""
+        return self.aiohttp.on_response_prepare
+
+    def _connect_signals(self) -> None:
+        lifespan = Lifespan(self.aiohttp, self.cleanup_ctx, self.logger)
+        self.aiohttp.cleanup_ctx.append(lambda _: lifespan)
+        self.aiohttp.on_startup.append(self._on_startup)
+        self.aiohttp.on_shutdown.append(self._on_shutdown)
+        self.aiohttp.on_cleanup.append(lambda _: self.on_cleanup.send(self))
+        self.aiohttp.on_response_prepare.append(self._on_prepare)
+
+    async def _on_startup(self, _: web.Application) -> None:
+        await self.on_startup.send(self)
+        # A mount further up has indexed everything anew, and the table must stay the last one.
+        self._table.move_to_end()
+
+    async def _on_shutdown(self, _: web.Application) -> None:
+        try:
+            await self.on_shutdown.send(self)
+        finally:
+            await self._streams.close()
+
+    async def _on_prepare(self, request: web.Request, response: web.StreamResponse) -> None:
+        if request.get(PREPARED) is response:
+            return  # an application around this one was asked first
+        request[PREPARED] = response
+        if isinstance(response, web.Response):
+            if isinstance(response, web.HTTPException):
+                _show_fault(request, response)
+        elif request.method == "HEAD" or response.status in {204, 304}:
+            # aiohttp would let a stream write its body here, and the next answer would begin in the middle of it.
+            request.writer.length = 0
+            request.writer.set_eof()  # type: ignore[attr-defined]
+        else:
+            self._streams.note(response)
+
+    # The boundary: webkit's middlewares around everything under the application
+
+    def _install_boundary(self) -> None:
+        if not self._has_boundary:
+            self._has_boundary = True
+            self.aiohttp.middlewares.insert(0, as_aiohttp_middleware(self._boundary))
+
+    async def _boundary(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        route = request.match_info.route
+        if self._chain_is_ours and isinstance(route, TableRoute) and route.table is self._table:
+            return await route.chain(request)
+        return await guard(compose(self.middlewares, handler), self.logger)(request)
+
+    def _before_freeze(self) -> tuple[Sequence[Middleware], bool]:
+        for changeable in (self.middlewares, self.on_startup, self.on_shutdown, self.on_cleanup, self.cleanup_ctx):
+            changeable.freeze()
+        # Middlewares on the wrapped application stay inside webkit's: then the chain is theirs to continue.
+        self._chain_is_ours = len(self.aiohttp.middlewares) == 1
+        return tuple(self.middlewares), self._has_boundary
+
+    def _mount_application(self, prefix: str, child: web.Application, name: str | None) -> None:
+        if not prefix:
+            raise RouteError("An application cannot be mounted at '/': it would hide every route. Give it a path.")
+        if child is self.aiohttp or child.frozen or child.pre_frozen:
+            raise ConfigError(
+                f"{child.get(APPLICATION, child)!r} is mounted or served already. An application lives once: make "
+                "another one for a second place."
+            )
+        self._install_boundary()
+        point = MountPoint(self._table, prefix)
+        self.aiohttp.router.register_resource(point)
+        point.target = self.aiohttp.add_subapp(prefix, child)
+        if name is not None:
+            for inner, resource in child.router.named_resources().items():
+                self.aiohttp.router.register_resource(NameAlias(f"{name}:{inner}", resource))
+
+    def _mount_routes(self, prefix: str, thing: Mountable, name: str | None) -> None:
+        for route in thing.routes():
+            inner = f"{name}:{route.name}" if name and route.name else route.name
+            self.add_route(
+                route.method,
+                prefix + route.path,
+                route.handler,
+                name=inner,
+                expect_handler=route.expect_handler,
+                middlewares=route.middlewares,
+            )
+        if isinstance(thing, Feature):
+            thing.setup(self)
+
+    # The state
+
+    @overload
+    def __getitem__(self, key: web.AppKey[T]) -> T: ...
+    @overload
+    def __getitem__(self, key: str) -> Any: ...
+    def __getitem__(self, key: str | web.AppKey[T]) -> Any:
+        return self.aiohttp[key]
+
+    @overload
+    def __setitem__(self, key: web.AppKey[T], value: T) -> None: ...
+    @overload
+    def __setitem__(self, key: str, value: Any) -> None: ...
+    def __setitem__(self, key: str | web.AppKey[T], value: Any) -> None:
+        self._check_state()
+        with warnings.catch_warnings():
+            # Old code uses strings, and is right to.
+            warnings.simplefilter("ignore", web.NotAppKeyWarning)
+            self.aiohttp[key] = value
+
+    def __delitem__(self, key: str | web.AppKey[Any]) -> None:
+        self._check_state()
+        del self.aiohttp[key]
+
+    @overload  # type: ignore[override]
+    def get(self, key: web.AppKey[T], default: D) -> T | D: ...
+    @overload
+    def get(self, key: web.AppKey[T]) -> T | None: ...
+    @overload
+    def get(self, key: str, **options: Any) -> Decorator: ...
+    @overload
+    def get(self, key: str, default: Any) -> Any: ...
+    def get(self, key: str | web.AppKey[Any], default: Any = None, **options: Any) -> Any:
+        """Decorate the handler of GET (and HEAD) on a path, or give the value of a key, or *default*.
+
+        An application is a mapping and has routes, and both know a ``get``: a string that is a path, empty or
+        beginning with ``/``, is for the routes.
+        """
+        if isinstance(key, str) and key[:1] in {"", "/"}:
+            return super().get(key, **options)
+        return self.aiohttp.get(key, default)
+
+    def __iter__(self) -> Iterator[str | web.AppKey[Any]]:
+        return (key for key in self.aiohttp if key is not APPLICATION)
+
+    def __len__(self) -> int:
+        return len(self.aiohttp) - 1
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    def __bool__(self) -> bool:
+        return True
+
+    def __repr__(self) -> str:
+        return f"<webkit.Application {len(self._table.resources)} resources at {id(self):#x}>"
+
+    def _check_state(self) -> None:
+        if self.aiohttp.frozen:
+            raise RuntimeError(
+                "The state of a serving application cannot change. Set it at startup, or put an object there whose "
+                "content you change."
+            )
+
+
+class _Middlewares(FreezableList[Middleware]):
+    """The middlewares; the first one brings the boundary."""
+
+    def __init__(self, on_first: Any) -> None:
+        super().__init__(name="middlewares", remedy="Add middlewares before the application is run or mounted.")
+        self._on_first = on_first
+
+    def insert(self, index: int, value: Middleware) -> None:
+        """Insert *value* before *index*."""
+        super().insert(index, *check_middlewares([value]))
+        self._on_first()
+
+
+def _mount_prefix(path: str) -> str:
+    if not path.startswith("/"):
+        raise RouteError(f"A path starts with '/': write {'/' + path!r} instead of {path!r}.")
+    if "{" in path or "}" in path:
+        raise RouteError(f"{path!r} has a parameter; things are mounted at literal paths only.")
+    return normalize_literal(path.rstrip("/"))
+
+
+def _show_fault(request: web.Request, error: web.HTTPException) -> None:
+    """Give an HTTP error the form that the client asks for, unless its author has chosen one."""
+    fault = fault_of(error)
+    if fault is None or error.compression:
+        return
+    content_type, body = render_fault(fault, choose_form(request.headers.get("Accept", "")))
+    error.body = body
+    error.headers["Content-Type"] = content_type
+    error.headers["Content-Length"] = str(len(body))
+    error.headers.add("Vary", "Accept")
+    request.writer.length = len(body)

@@ -1,0 +1,217 @@
+"""The command line: ``python -m webkit [-n HOST] [-p PORT] [-u PATH] module.init [ARG ...]``."""
+
+import argparse
+import asyncio
+import errno
+import importlib
+import inspect
+import sys
+import traceback
+from collections.abc import Awaitable, Iterator, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from aiohttp.abc import AbstractView
+
+from webkit._version import __version__
+from webkit.application import Application
+from webkit.binding import name_of
+from webkit.errors import ConfigError, did_you_mean
+from webkit.resources import TableRoute
+from webkit.routing import NameAlias
+from webkit.run import AnyApplication, ServerConfig, run
+from webkit.views import View
+
+__all__ = ["load", "main", "route_table"]
+
+_PROGRAM = "python -m webkit"
+
+
+class UsageError(ConfigError):
+    """What was asked for on the command line cannot be; the message says what to write instead."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and give the exit code: 0, 1 when it failed, 2 when it was asked wrongly."""
+    options, arguments = _parse(sys.argv[1:] if argv is None else list(argv))
+    try:
+        return _serve_or_list(options, arguments)
+    except ConfigError as error:
+        print(f"webkit: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        if error.errno not in {errno.EADDRINUSE, errno.EACCES, errno.EADDRNOTAVAIL}:
+            raise
+        print(f"webkit: {_explain_address(error, options)}", file=sys.stderr)
+        return 1
+
+
+def load(target: str) -> Any:
+    """Import what *target* names: ``package.module.name`` or ``package.module:name``.
+
+    Raises:
+        UsageError: the word is relative or no such name, the module does not exist, or it fails on import.
+    """
+    module_name, name = _split(target)
+    module = _import(module_name)
+    found: Any = module
+    for part in name.split("."):
+        try:
+            found = getattr(found, part)
+        except AttributeError:
+            hint = did_you_mean(part, [known for known in dir(found) if not known.startswith("_")])
+            raise UsageError(f"The module {module_name!r} has no {name!r}.{hint}") from None
+    return found
+
+
+def route_table(app: AnyApplication) -> str:
+    """Give the routes of *app* as text: methods, path, name, handler; those of mounted applications too."""
+    rows = [("METHODS", "PATH", "NAME", "HANDLER"), *_rows(app)]
+    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    lines = (
+        "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[3]]) for row in rows
+    )
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _parse(argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
+    parser = argparse.ArgumentParser(
+        prog=_PROGRAM,
+        description="Serve a web application.",
+        epilog="Everything that is not an option of webkit is handed to the application's init function, in order.",
+    )
+    parser.add_argument(
+        "-n", "-H", "--host", "--hostname", dest="host", help="address to listen on (default: localhost)"
+    )
+    parser.add_argument(
+        "-p", "-P", "--port", dest="port", type=int, default=8080, help="port, 0 for any free one (default: 8080)"
+    )
+    parser.add_argument(
+        "-u", "-U", "--path", dest="path", help="Unix socket to listen on; without a host there is no TCP then"
+    )
+    parser.add_argument("--debug", action="store_true", help="show tracebacks to clients on this machine")
+    parser.add_argument("--no-access-log", action="store_true", help="do not log requests")
+    parser.add_argument("--routes", action="store_true", help="print the routes and exit")
+    parser.add_argument("--version", action="version", version=f"webkit {__version__}")
+    parser.add_argument("app", metavar="module.init", help="init function or application, also as module:name")
+    options, arguments = parser.parse_known_args(argv)
+    # A "--" right behind the application ends webkit's own options, and is none of the application's business.
+    if arguments[:1] == ["--"]:
+        del arguments[0]
+    return options, arguments
+
+
+def _serve_or_list(options: argparse.Namespace, arguments: list[str]) -> int:
+    config = ServerConfig(host=options.host, port=options.port, path=options.path, access_log=not options.no_access_log)
+    here = str(Path.cwd())
+    if here not in sys.path and "" not in sys.path:
+        sys.path.insert(0, here)
+    target = load(options.app)
+    building = _build(target, arguments, options)
+    if options.routes:
+        print(route_table(asyncio.run(building)))
+    else:
+        run(building, config, name=options.app)
+    return 0
+
+
+async def _build(target: Any, arguments: list[str], options: argparse.Namespace) -> AnyApplication:
+    """Give the application that *target* is or makes."""
+    if isinstance(target, AnyApplication):
+        if arguments:
+            raise UsageError(f"{options.app} is an application and takes no arguments, but got {' '.join(arguments)}.")
+        app: Any = target
+    else:
+        app = _call_init(target, arguments, options.app)
+        if inspect.isawaitable(app):
+            app = await app
+    if not isinstance(app, Application | web.Application):
+        what = "returned None; return the application" if app is None else f"gave {app!r}, which is no application"
+        raise UsageError(f"{options.app} {what}.")
+    if options.debug and isinstance(app, Application):
+        app.debug = True
+    return app
+
+
+def _call_init(init: Any, arguments: list[str], name: str) -> AnyApplication | Awaitable[AnyApplication]:
+    if not callable(init):
+        raise UsageError(f"{name} is {init!r}: neither an application nor a function that makes one.")
+    takes = [
+        parameter
+        for parameter in inspect.signature(init).parameters.values()
+        if parameter.kind in {parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD, parameter.VAR_POSITIONAL}
+    ]
+    if takes:
+        return init(arguments)  # type: ignore[no-any-return]
+    if arguments:
+        raise UsageError(f"{name}() takes no arguments, but got {' '.join(arguments)}. Write 'def init(argv):'.")
+    return init()  # type: ignore[no-any-return]
+
+
+def _split(target: str) -> tuple[str, str]:
+    if target.startswith("."):
+        raise UsageError(f"{target!r} is a relative name; write the whole one, such as package.module:init.")
+    separator = ":" if ":" in target else "."
+    module, found, name = target.partition(":") if separator == ":" else target.rpartition(".")
+    if not found:
+        raise UsageError(f"{target!r} is no application; write module:name or module.name, such as {target}:init.")
+    if not module or not name:
+        raise UsageError(f"{target!r} is only half a name; write module:name, such as shop.main:init.")
+    return module, name
+
+
+def _import(name: str) -> ModuleType:
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        # Only when it is this module that is missing: what it imports itself is a fault of the module.
+        if error.name is not None and (name == error.name or name.startswith(error.name + ".")):
+            raise UsageError(
+                f"There is no module {error.name!r}. It was looked for in {Path.cwd()} and in Python's path."
+            ) from None
+        raise UsageError(_explain_import(name, error)) from None
+    except Exception as error:
+        raise UsageError(_explain_import(name, error)) from None
+
+
+def _explain_import(name: str, error: Exception) -> str:
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if frame.filename != __file__ and "importlib" not in frame.filename]
+    lines = [*traceback.format_list(own), *traceback.format_exception_only(error)]
+    return f"The module {name!r} fails on import:\n{''.join(lines).rstrip()}"
+
+
+def _explain_address(error: OSError, options: argparse.Namespace) -> str:
+    where = f"{options.host or 'localhost'}:{options.port}" if options.path is None or options.host else options.path
+    if error.errno == errno.EADDRINUSE:
+        return f"Port {options.port} is in use ({where}). Stop the other server, or choose another port with -p."
+    if error.errno == errno.EACCES:
+        return f"You may not listen on {where}; ports below 1024 belong to the administrator. Choose another with -p."
+    return f"This machine has no address {options.host!r} to listen on. Choose another with -n."
+
+
+def _rows(app: AnyApplication) -> Iterator[tuple[str, str, str, str]]:
+    """One row for each path and handler, its methods together."""
+    names = {
+        id(resource.target if isinstance(resource, NameAlias) else resource): name
+        for name, resource in app.router.named_resources().items()
+    }
+    grouped: dict[tuple[str, str, str], list[str]] = {}
+    for resource in app.router.resources():
+        for route in resource:
+            owner = route.resource or resource
+            path = getattr(owner, "template", owner.canonical) or "/"
+            endpoint = route.endpoint if isinstance(route, TableRoute) else route.handler
+            key = (path, names.get(id(owner), owner.name or ""), name_of(endpoint))
+            grouped.setdefault(key, []).extend(_methods_of(route.method, endpoint))
+    for (path, name, handler), methods in grouped.items():
+        yield ",".join(dict.fromkeys(sorted(methods))), path, name, handler
+
+
+def _methods_of(method: str, endpoint: Any) -> list[str]:
+    if method != "*" or not isinstance(endpoint, type) or not issubclass(endpoint, AbstractView):
+        return [method]
+    if issubclass(endpoint, View):
+        return sorted(endpoint.allowed_methods())
+    return sorted(known for known in ("GET", "POST", "PUT", "PATCH", "DELETE") if hasattr(endpoint, known.lower()))

@@ -1,0 +1,161 @@
+"""Finding a route: a tree over the segments of a path. Pure: no request, no I/O.
+
+The order is aiohttp's: the longest literal prefix wins, then registration. A path match without the method goes
+on to the next candidate and only adds to the allowed methods; so does a value that its converter refuses, and that
+one adds nothing. Three kinds of templates meet here:
+
+* without parameters: one dictionary look-up. What else would match that very path is found at freeze.
+* parameters that stay within a segment: one tree level per segment. A literal is a dictionary look-up, so the cost
+  does not grow with the number of routes; expressions at the same place are tried one after another.
+* parameters that may hold ``/``: a regular expression over the rest of the path, at the level where they begin.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+from webkit.paths import Parameter, Part, Template
+
+__all__ = ["Matcher"]
+
+T = TypeVar("T")
+Values = dict[str, str]
+_Fullmatch = Callable[[str], "re.Match[str] | None"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry(Generic[T]):
+    """A template's place in the order, what it stands for, and the names of its parameters."""
+
+    rank: tuple[int, int]
+    target: T
+    names: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class _Node(Generic[T]):
+    """One level of the tree: how the next segment may continue."""
+
+    literals: dict[str, "_Node[T]"] = field(default_factory=dict)
+    any_text: "_Node[T] | None" = None
+    expressions: dict[str, tuple[_Fullmatch, int, "_Node[T]"]] = field(default_factory=dict)
+    tails: list[tuple[_Fullmatch, _Entry[T]]] = field(default_factory=list)
+    ends: list[_Entry[T]] = field(default_factory=list)
+
+
+class Matcher(Generic[T]):
+    """All templates of a table; ``candidates(path)`` gives what matches, best first."""
+
+    def __init__(self, templates: Iterable[tuple[Template, T]]) -> None:
+        self._root: _Node[T] = _Node()
+        literal: list[tuple[str, _Entry[T]]] = []
+        for order, (template, target) in enumerate(templates):
+            names = tuple(parameter.name for parameter in template.parameters)
+            entry = _Entry((-template.literal_depth, order), target, names)
+            if names:
+                self._add(template, entry)
+            else:
+                literal.append(("".join(map(str, template.parts)), entry))
+        self._literal = self._resolve_literals(literal)
+
+    def candidates(self, path: str) -> list[tuple[T, Values]]:
+        """Give everything whose template matches *path* (as ``path_safe``), with its values, still encoded.
+
+        The values are fresh dictionaries: they belong to the caller.
+        """
+        found = self._literal.get(path)
+        if found is not None:
+            return [(target, dict(values)) for target, values in found]
+        return self._dynamic(path)
+
+    def _resolve_literals(self, literal: list[tuple[str, _Entry[T]]]) -> dict[str, list[tuple[T, Values]]]:
+        """Merge, for each path without parameters, the templates with parameters that match it too."""
+        merged: dict[str, list[tuple[_Entry[T], Values]]] = {}
+        for path, entry in literal:
+            merged.setdefault(path, []).append((entry, {}))
+        return {path: _ordered([*entries, *self._walk(path)]) for path, entries in merged.items()}
+
+    def _dynamic(self, path: str) -> list[tuple[T, Values]]:
+        return _ordered(list(self._walk(path)))
+
+    def _walk(self, path: str) -> Iterator[tuple[_Entry[T], Values]]:
+        """Follow every branch that *path* allows. Bounded by the number of nodes, however long the path is."""
+        if not path.startswith("/"):
+            return
+        segments = path.split("/")
+        pending: list[tuple[_Node[T], int, tuple[str, ...]]] = [(self._root, 1, ())]
+        end = len(segments)
+        while pending:
+            node, position, texts = pending.pop()
+            if node.tails:
+                rest = "/" + "/".join(segments[position:]) if position < end else ""
+                for fullmatch, entry in node.tails:
+                    if (match := fullmatch(rest)) is not None:
+                        yield entry, dict(zip(entry.names, texts, strict=False)) | match.groupdict()
+            if position == end:
+                for entry in node.ends:
+                    yield entry, dict(zip(entry.names, texts, strict=True))
+                continue
+            pending.extend(_steps(node, segments[position], position + 1, texts))
+
+    def _add(self, template: Template, entry: _Entry[T]) -> None:
+        """Put a template with parameters into the tree."""
+        segments = template.segments()
+        node = self._root
+        # A numbered back-reference counts the groups before it: only the whole expression is right.
+        whole = any(re.search(r"\\[1-9]", parameter.pattern) for parameter in template.parameters)
+        for index, segment in enumerate(segments):
+            if whole or not all(isinstance(part, str) or part.in_segment for part in segment):
+                rest = "".join("/" + _named_regex(later) for later in segments[index:])
+                node.tails.append((re.compile(rest).fullmatch, entry))
+                return
+            node = _descend(node, segment)
+        node.ends.append(entry)
+
+
+def _ordered(found: list[tuple[_Entry[T], Values]]) -> list[tuple[T, Values]]:
+    if len(found) > 1:
+        found.sort(key=lambda item: item[0].rank)
+    return [(entry.target, values) for entry, values in found]
+
+
+def _steps(
+    node: _Node[T], segment: str, position: int, texts: tuple[str, ...]
+) -> Iterator[tuple[_Node[T], int, tuple[str, ...]]]:
+    """Give the branches of *node* that *segment* may take."""
+    if (literal := node.literals.get(segment)) is not None:
+        yield literal, position, texts
+    if node.any_text is not None and segment and "{" not in segment and "}" not in segment:
+        yield node.any_text, position, (*texts, segment)
+    for fullmatch, count, child in node.expressions.values():
+        if (match := fullmatch(segment)) is not None:
+            yield child, position, (*texts, *(match[f"_{number}"] for number in range(count)))
+
+
+def _descend(node: _Node[T], segment: list[Part]) -> _Node[T]:
+    """Give the child of *node* for one segment of a template, made where it is missing."""
+    if not any(isinstance(part, Parameter) for part in segment):
+        return node.literals.setdefault("".join(map(str, segment)), _Node())
+    if len(segment) == 1 and isinstance(segment[0], Parameter) and segment[0].is_default:
+        node.any_text = node.any_text or _Node()
+        return node.any_text
+    pattern, count = _numbered_regex(segment)
+    _, _, child = node.expressions.setdefault(pattern, (re.compile(pattern).fullmatch, count, _Node()))
+    return child
+
+
+def _numbered_regex(segment: list[Part]) -> tuple[str, int]:
+    """Templates that differ in the names of their parameters only share a branch: the groups get numbers."""
+    pattern, count = "", 0
+    for part in segment:
+        if isinstance(part, str):
+            pattern += re.escape(part)
+        else:
+            pattern += f"(?P<_{count}>{part.pattern})"
+            count += 1
+    return pattern, count
+
+
+def _named_regex(segment: list[Part]) -> str:
+    return "".join(re.escape(part) if isinstance(part, str) else part.regex for part in segment)

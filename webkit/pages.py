@@ -1,0 +1,147 @@
+"""What a client sees of an error: a page, a problem document (RFC 9457) or text. Pure.
+
+``text/html`` named in ``Accept`` gets the page, ``application/json`` or ``application/*+json`` problem+json,
+everything else (``*/*`` too, so curl and scripts) aiohttp's text.
+"""
+
+import re
+from dataclasses import dataclass
+from html import escape
+from string import Template
+from typing import Any, Final, Literal
+
+import msgspec
+from aiohttp import web
+
+from webkit.errors import InternalServerError
+
+__all__ = ["Fault", "choose_form", "fault_of", "render_fault"]
+
+Form = Literal["html", "problem", "text"]
+
+_QUALITY: Final = re.compile(r";\s*q\s*=\s*([0-9.]+)")
+
+# What a person may do now; the phrase of the status says what happened.
+_ADVICE: Final = {
+    400: "The server could not read this request.",
+    401: "Please sign in first.",
+    403: "You may not see this page.",
+    404: "There is nothing at this address. Perhaps it was moved, or the link has a typing mistake.",
+    405: "This address does not take this kind of request.",
+    408: "The request took too long to arrive. Please try again.",
+    410: "What was here is gone for good.",
+    413: "What you sent is larger than this server takes.",
+    414: "The address is longer than this server takes.",
+    415: "The server does not take this kind of content.",
+    422: "Something in what you sent does not fit.",
+    429: "That were too many requests. Please wait a moment.",
+    500: "Something went wrong on our side. It has been noted.",
+    502: "A server that this site depends on gave a wrong answer. Please try again.",
+    503: "The site is busy or under repair. Please try again in a moment.",
+    504: "A server that this site depends on did not answer in time. Please try again.",
+}
+
+_PAGE: Final = Template("""<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>$status $title</title>
+<style>
+:root { color-scheme: light dark; }
+body { margin: 0; min-height: 100vh; display: grid; place-items: center; font: 1.0625rem/1.6 system-ui, sans-serif;
+  background: light-dark(#f6f7f9, #14161a); color: light-dark(#1c2128, #e6e8eb); }
+main { max-width: 34rem; padding: 2rem; }
+.status { margin: 0; font-size: 4rem; line-height: 1; font-weight: 700; color: light-dark(#5b3fd6, #a996ff); }
+h1 { margin: .5rem 0; font-size: 1.5rem; }
+p { margin: .5rem 0; overflow-wrap: anywhere; }
+code { font-family: ui-monospace, monospace; }
+</style>
+</head>
+<body>
+<main>
+<p class="status">$status</p>
+<h1>$title</h1>
+$lines
+</main>
+</body>
+</html>
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """An error as a client may know it."""
+
+    status: int
+    title: str
+    detail: str | None = None
+    reference: str | None = None
+
+
+def fault_of(error: web.HTTPException) -> Fault | None:
+    """Give what *error* says by itself, or ``None`` where its author chose the text, body or content type."""
+    if error.status < 400 or error.headers.get("Content-Type") != "text/plain; charset=utf-8":
+        return None
+    if isinstance(error, InternalServerError):
+        return Fault(error.status, error.reason, reference=error.reference)
+    if error.text == f"{error.status}: {error.reason}":
+        return Fault(error.status, error.reason)
+    if isinstance(error, web.HTTPRequestEntityTooLarge):
+        return Fault(error.status, error.reason, detail=error.text)
+    return None
+
+
+def choose_form(accept: str) -> Form:
+    """Choose the form by the ``Accept`` header: the better quality wins, HTML where they tie."""
+    qualities: dict[Form, float] = {"html": 0.0, "problem": 0.0}
+    for item in accept.split(","):
+        media_type = item.partition(";")[0].strip().lower()
+        quality = _quality_of(item)
+        if media_type in {"text/html", "application/xhtml+xml"}:
+            qualities["html"] = max(qualities["html"], quality)
+        elif media_type == "application/json" or (media_type.endswith("+json")):
+            qualities["problem"] = max(qualities["problem"], quality)
+    if qualities["html"] and qualities["html"] >= qualities["problem"]:
+        return "html"
+    return "problem" if qualities["problem"] else "text"
+
+
+def render_fault(fault: Fault, form: Form) -> tuple[str, bytes]:
+    """Give (content type, body) of *fault* in *form*."""
+    if form == "html":
+        return "text/html; charset=utf-8", _page(fault).encode()
+    if form == "problem":
+        return "application/problem+json", msgspec.json.encode(_problem(fault))
+    text = f"{fault.status}: {fault.title}"
+    if fault.detail:
+        text += f"\n{fault.detail}"
+    if fault.reference:
+        text += f"\nReference: {fault.reference}"
+    return "text/plain; charset=utf-8", text.encode()
+
+
+def _quality_of(item: str) -> float:
+    found = _QUALITY.search(item)
+    if found is None:
+        return 1.0
+    try:
+        return float(found[1])
+    except ValueError:
+        return 0.0
+
+
+def _page(fault: Fault) -> str:
+    lines = [f"<p>{escape(text)}</p>" for text in (_ADVICE.get(fault.status), fault.detail) if text]
+    if fault.reference:
+        lines.append(f"<p>Reference: <code>{escape(fault.reference)}</code></p>")
+    return _PAGE.substitute(status=fault.status, title=escape(fault.title), lines="\n".join(lines))
+
+
+def _problem(fault: Fault) -> dict[str, Any]:
+    problem: dict[str, Any] = {"type": "about:blank", "title": fault.title, "status": fault.status}
+    if fault.detail:
+        problem["detail"] = fault.detail
+    if fault.reference:
+        problem["reference"] = fault.reference
+    return problem

@@ -1,0 +1,265 @@
+"""Resources and routes: what a path is to aiohttp, with webkit's converters, conflicts and URLs.
+
+They are registered with aiohttp's router for their names, URLs and routes to be seen by everybody, but under an
+index key that no path can equal: aiohttp never asks them. :mod:`webkit.routing` does.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from logging import Logger
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote
+
+from aiohttp import web
+from aiohttp.abc import AbstractView
+from yarl import URL
+
+from webkit.binding import Binding, Call, bind, is_coroutine_function, name_of
+from webkit.errors import RouteError
+from webkit.middleware import check_middlewares, compose, guard
+from webkit.paths import Template, normalize_literal
+from webkit.responses import make_response
+from webkit.types import Endpoint, ExpectHandler, Handler, Middleware
+from webkit.views import ViewBinding, bind_view
+
+if TYPE_CHECKING:
+    from webkit.routing import RouteTable
+
+__all__ = ["INDEX_PREFIX", "DynamicResource", "MatchInfo", "PlainResource", "TableRoute", "url_text"]
+
+# No path starts like this, so aiohttp's router never comes to the resources indexed under it.
+INDEX_PREFIX: Final = "webkit:"
+_TOKEN: Final = frozenset("!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ")
+
+
+class MatchInfo(web.UrlMappingMatchInfo):
+    """aiohttp's match info, whose strings a handler's arguments are made of; ``arguments`` holds them converted."""
+
+    __slots__ = ("_table_route", "arguments")
+
+    def __init__(self, texts: dict[str, str], route: "TableRoute", arguments: Mapping[str, Any]) -> None:
+        super().__init__(texts, route)
+        self._table_route = route
+        self.arguments = arguments
+
+    @property
+    def handler(self) -> Handler:
+        """What aiohttp calls: the same for all routes of a table that has middlewares (see ``TableRoute.entry``)."""
+        return self._table_route.entry
+
+
+class TableRoute(web.ResourceRoute):
+    """One method of one resource. ``endpoint`` is what the user registered, ``handler`` what is called."""
+
+    def __init__(
+        self,
+        method: str,
+        endpoint: Endpoint,
+        resource: "PlainResource | DynamicResource",
+        *,
+        expect_handler: ExpectHandler | None = None,
+        middlewares: Sequence[Middleware] = (),
+        implied: bool = False,
+    ) -> None:
+        self.endpoint = endpoint
+        self.table_resource = resource
+        self.table = resource.table
+        self.middlewares = check_middlewares(middlewares)
+        #: Whether it is the HEAD that a GET brings along; an explicit one replaces it.
+        self.implied = implied
+        self._view: ViewBinding | None = None
+        self._binding: Binding | None = None
+        self._plain = self._prepare(endpoint, resource.path_template)
+        self._inner = self._plain
+        self.chain = self._plain
+        self.entry: Handler = self._plain
+        super().__init__(method, self._plain, resource, expect_handler=expect_handler)
+
+    @property
+    def handler(self) -> Handler:
+        """The endpoint with its binding and the middlewares of its route and group."""
+        return self._inner
+
+    @property
+    def origin(self) -> str:
+        """The endpoint's name for people."""
+        return name_of(self.endpoint)
+
+    def match(self, texts: dict[str, str], method: str) -> MatchInfo | None:
+        """Give the match for *texts* (still quoted), or ``None`` when one of them does not convert."""
+        for name, text in texts.items():
+            if "%" in text:
+                texts[name] = text.replace("%2F", "/").replace("%25", "%")
+        binding = self._view.bindings.get(method) if self._view is not None else self._binding
+        if binding is None or not binding.decoders:
+            return MatchInfo(texts, self, texts)
+        values = binding.decode(texts)
+        return None if values is None else MatchInfo(texts, self, values)
+
+    def compile(self, middlewares: Sequence[Middleware], logger: Logger, shared: Handler | None) -> None:
+        """Compose the chains. *shared* is the entry of a table behind a boundary, which guards by itself."""
+        inner = compose(self.middlewares, self._plain)
+        #: With the middlewares of the application around it: what the boundary calls.
+        self.chain = guard(compose(middlewares, inner), logger)
+        self._inner = inner if shared else guard(inner, logger)
+        # PERF: aiohttp caches the chains of 1,024 handlers; with one entry for all, any number of routes is one.
+        self.entry = shared or self._inner
+
+    def _prepare(self, endpoint: Endpoint, template: Template) -> Handler:
+        """Give the coroutine function that calls *endpoint* and makes a response of what it returns."""
+        if isinstance(endpoint, type) and issubclass(endpoint, AbstractView):
+            self._view = bind_view(endpoint, template)
+            if self._view is None:
+                return _call_foreign_view(endpoint)
+            call: Call = self._view.call
+            origin = self._view.origin
+        else:
+            if isinstance(endpoint, type) or not callable(endpoint):
+                raise RouteError(f"{endpoint!r} is no handler; use a function, a callable object or a View class.")
+            self._binding = bind(endpoint, template)
+            call, origin = self._binding.call, self._binding.origin
+
+        async def handle(request: web.Request) -> web.StreamResponse:
+            match_info: MatchInfo = request.match_info  # type: ignore[assignment]
+            return await make_response(await call(request, match_info.arguments), request, origin)
+
+        return handle
+
+
+def _call_foreign_view(view: type[AbstractView]) -> Handler:
+    async def handle(request: web.Request) -> web.StreamResponse:
+        return await make_response(await view(request), request, name_of(view))
+
+    return handle
+
+
+class _TableResource(web.Resource):
+    """What webkit's two kinds of resources share. ``template`` is the path as written, the prefixes included."""
+
+    table: "RouteTable"
+    path_template: Template
+    order: int
+    prefix: str
+
+    @property
+    def canonical(self) -> str:
+        """The template behind an index key that no path equals; use ``template`` in metrics and logs."""
+        return INDEX_PREFIX + self.template
+
+    @property
+    def template(self) -> str:
+        """The template of the whole path, such as ``/admin/users/{id:int}``."""
+        return self.prefix + self.path_template.path
+
+    def add_prefix(self, prefix: str) -> None:
+        """Note the prefix of an application that mounts this one."""
+        super().add_prefix(prefix)  # type: ignore[safe-super]
+        self.prefix = normalize_literal(prefix) + self.prefix
+
+    def raw_match(self, path: str) -> bool:
+        """Never: aiohttp's router must not put its own routes onto this resource."""
+        return False
+
+    def url_for(self, **parts: Any) -> URL:
+        """Give the URL with *parts* in it, percent-encoded (``NoSuchRoute``, ``RouteError``)."""
+        path = quote(self.prefix, safe="/%!$&'()*+,;=:@") + self.path_template.build(parts)
+        return URL.build(path=path or "/", encoded=True)
+
+    def url(self, *, parts: Mapping[str, Any] | None = None, query: Mapping[str, Any] | str | None = None) -> str:
+        """Give the URL as a string (aiohttp 0.21): ``url(parts={"user": "john_doe"}, query="?a=b")``."""
+        return url_text(self.url_for(**(parts or {})), query)
+
+    def add_route(
+        self,
+        method: str,
+        handler: Any,
+        *,
+        expect_handler: ExpectHandler | None = None,
+        middlewares: Sequence[Middleware] = (),
+        implied: bool = False,
+    ) -> TableRoute:
+        """Answer *method* (or ``"*"``: any other) with *handler*.
+
+        Raises:
+            RouteError: the table is frozen, the method is none, it is taken, or the handler cannot be called.
+        """
+        self.table.check_open()
+        method = method.upper()
+        if not method or not _TOKEN.issuperset(method):
+            raise RouteError(f"{method!r} is no HTTP method.")
+        if expect_handler is not None and not is_coroutine_function(expect_handler):
+            raise RouteError(f"The expect_handler {expect_handler!r} must be a coroutine function: 'async def'.")
+        route = TableRoute(
+            method,
+            handler,
+            self,  # type: ignore[arg-type]
+            expect_handler=expect_handler,
+            middlewares=middlewares,
+            implied=implied,
+        )
+        if self.table.claim(route):
+            self.register_route(route)
+        return route
+
+    def route_for(self, method: str) -> "TableRoute | None":
+        """Give the route for *method*; the wildcard answers what no other route does."""
+        return self._by_method.get(method) or self._by_method.get("*")
+
+    def register_route(self, route: web.ResourceRoute) -> None:
+        """Note *route* (aiohttp's hook, called by ``add_route``)."""
+        super().register_route(route)
+        if isinstance(route, TableRoute):
+            self._by_method[route.method] = route
+            self.table.changed()
+
+    def drop_implied(self) -> None:
+        """Give up the HEAD that a GET brought along: another resource answers it explicitly."""
+        self._by_method.pop("HEAD", None)
+
+    @property
+    def table_routes(self) -> list[TableRoute]:
+        """The routes, in the order of their registration."""
+        return list(self._by_method.values())
+
+    def __iter__(self) -> Iterator[web.ResourceRoute]:
+        return iter(self.table_routes)
+
+    def __len__(self) -> int:
+        return len(self._by_method)
+
+    def _place(self, table: "RouteTable", template: Template) -> None:
+        self.table = table
+        self.path_template = template
+        self.order = len(table.resources)
+        self.prefix = ""
+        self._by_method: dict[str, TableRoute] = {}
+
+
+class PlainResource(_TableResource, web.PlainResource):
+    """A path without parameters."""
+
+    def __init__(self, table: "RouteTable", template: Template, *, name: str | None = None) -> None:
+        self._place(table, template)
+        super().__init__(template.path, name=name)
+
+
+class DynamicResource(_TableResource, web.DynamicResource):
+    """A path with parameters."""
+
+    def __init__(self, table: "RouteTable", template: Template, *, name: str | None = None) -> None:
+        self._place(table, template)
+        super().__init__(_for_aiohttp(template), name=name)
+
+
+def _for_aiohttp(template: Template) -> str:
+    """Write the template in aiohttp's words, for ``get_info()``: it knows no converters."""
+    return "".join(
+        part if isinstance(part, str) else f"{{{part.name}}}" if part.is_default else f"{{{part.name}:{part.pattern}}}"
+        for part in template.parts
+    )
+
+
+def url_text(url: URL, query: Mapping[str, Any] | str | None) -> str:
+    """Give *url* with *query* as a string; a leading ``?`` of the query may be there."""
+    if isinstance(query, str):
+        query = query.removeprefix("?")
+    return str(url.with_query(query) if query else url)

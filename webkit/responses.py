@@ -1,0 +1,166 @@
+"""Responses: webkit's ``Response``, short forms for the usual ones, and what a handler's return value becomes."""
+
+from collections.abc import Awaitable
+from dataclasses import is_dataclass
+from http.cookies import SimpleCookie
+from typing import Any, Final, Protocol, runtime_checkable
+
+import msgspec
+from aiohttp import web
+from aiohttp.abc import AbstractStreamWriter
+from aiohttp.web_request import BaseRequest
+from yarl import URL
+
+__all__ = ["PREPARED", "Renderable", "Response", "add_cookie", "html", "json_response", "make_response", "redirect"]
+
+#: The response that was prepared for a request, so that a handler which streamed may return nothing.
+PREPARED: Final = web.RequestKey("webkit.prepared", web.StreamResponse)
+
+_encode_json = msgspec.json.Encoder().encode
+
+
+@runtime_checkable
+class Renderable(Protocol):
+    """A handler's result that knows how to become a response, such as what ``@template`` returns."""
+
+    def respond(self, request: web.Request) -> Awaitable[web.StreamResponse]:
+        """Give the response for *request*."""
+
+
+class Response(web.Response):
+    """aiohttp's ``Response`` with safe cookies.
+
+    ``set_cookie`` makes cookies ``HttpOnly`` and ``SameSite=Lax``, and ``Secure`` where the request came over TLS;
+    each can be said otherwise (``httponly=False``).
+    """
+
+    _cookies_to_secure: tuple[str, ...] = ()
+
+    def set_cookie(
+        self,
+        name: str,
+        value: str,
+        *,
+        expires: str | None = None,
+        domain: str | None = None,
+        max_age: int | str | None = None,
+        path: str = "/",
+        secure: bool | None = None,
+        httponly: bool | None = True,
+        version: str | None = None,
+        samesite: str | None = "Lax",
+        partitioned: bool | None = None,
+    ) -> None:
+        """Set a cookie. ``secure=None`` means: when the request came over TLS."""
+        super().set_cookie(
+            name,
+            value,
+            expires=expires,
+            domain=domain,
+            max_age=max_age,
+            path=path,
+            secure=secure,
+            httponly=httponly,
+            version=version,
+            samesite=samesite,
+            partitioned=partitioned,
+        )
+        if secure is None:
+            self._cookies_to_secure = (*self._cookies_to_secure, name)
+
+    async def prepare(self, request: BaseRequest) -> AbstractStreamWriter | None:
+        """Send the headers (aiohttp calls this for a response that a handler returns)."""
+        if self._cookies_to_secure and request.secure and not self.prepared:
+            for name in self._cookies_to_secure:
+                self.cookies[name]["secure"] = True
+        return await super().prepare(request)
+
+
+def html(markup: str, *, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """Answer with *markup* as HTML. It is sent as it is: escape what came from outside, or use a template."""
+    return Response(text=markup, status=status, headers=headers, content_type="text/html")
+
+
+def json_response(
+    data: Any, *, status: int = 200, headers: dict[str, str] | None = None, content_type: str = "application/json"
+) -> Response:
+    """Answer with *data* as JSON (msgspec: dictionaries, lists, dataclasses, Structs, dates, UUIDs, ...)."""
+    return Response(body=_encode_json(data), status=status, headers=headers, content_type=content_type)
+
+
+def redirect(location: str | URL, *, status: int = 303) -> Response:
+    """Answer with a redirect to *location*; 303 makes the browser GET it, which is right after a form.
+
+    Raises:
+        ValueError: *status* is none of 301, 302, 303, 307 and 308.
+    """
+    if status not in {301, 302, 303, 307, 308}:
+        raise ValueError(f"{status} is no redirect with a location; use 301, 302, 303, 307 or 308.")
+    return Response(status=status, headers={"Location": str(URL(location))})
+
+
+def add_cookie(
+    response: web.StreamResponse,
+    name: str,
+    value: str,
+    *,
+    max_age_s: int | None = None,
+    path: str = "/",
+    secure: bool = False,
+    http_only: bool = True,
+    same_site: str = "Lax",
+) -> None:
+    """Add a cookie from within ``on_response_prepare``.
+
+    ``response.set_cookie`` is lost there: aiohttp renders the cookies before it sends the signal.
+    """
+    cookie: SimpleCookie = SimpleCookie()
+    cookie[name] = value
+    morsel = cookie[name]
+    morsel["path"] = path
+    morsel["samesite"] = same_site
+    morsel["httponly"] = http_only
+    morsel["secure"] = secure
+    if max_age_s is not None:
+        morsel["max-age"] = str(max_age_s)
+    response.headers.add("Set-Cookie", morsel.OutputString())
+
+
+async def make_response(result: Any, request: web.Request, origin: str) -> web.StreamResponse:
+    """Turn what a handler gave back into a response.
+
+    A response stays itself; ``dict``, ``list``, dataclass and ``msgspec.Struct`` become JSON; an object with
+    ``__html__`` HTML; ``str`` plain text (a formatted string sent as HTML is an XSS hole); ``bytes`` octets; ``None``
+    the response that the handler has prepared for this request.
+
+    Raises:
+        HTTPException: the handler returned one.
+        TypeError: anything else; the message names the handler (*origin*).
+    """
+    if isinstance(result, web.HTTPException):
+        raise result
+    if isinstance(result, web.StreamResponse):
+        return result
+    if isinstance(result, Renderable):
+        return await result.respond(request)
+    if hasattr(result, "__html__"):
+        return html(str(result.__html__()))
+    if isinstance(result, str):
+        return Response(text=result)
+    if isinstance(result, bytes | bytearray | memoryview):
+        return Response(body=bytes(result))
+    if isinstance(result, dict | list | msgspec.Struct) or (is_dataclass(result) and not isinstance(result, type)):
+        return json_response(result)
+    prepared: web.StreamResponse | None = request.get(PREPARED)
+    if result is None and prepared is not None:
+        return prepared
+    raise TypeError(_bad_result(result, origin))
+
+
+def _bad_result(result: Any, origin: str) -> str:
+    if result is None:
+        return f"{origin} returned None. Return a response, a str, a dict, a list, ... or raise HTTPNoContent()."
+    return (
+        f"{origin} returned {result!r} ({type(result).__name__}), which is no response. Return a response, a str "
+        "(text), a dict or list (JSON), bytes, or html(...)."
+    )

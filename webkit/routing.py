@@ -1,0 +1,283 @@
+"""Routing: webkit's table inside aiohttp's router. With :mod:`webkit.resources` all that knows aiohttp's protocol.
+
+The table is one resource of the wrapped router, so a request takes the same path under every runner. aiohttp's
+router asks its resources by prefix, the longest first; the table stands under the shortest and is moved behind
+everything else there when the application freezes. What is added straight to aiohttp's router is asked before it.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from logging import Logger
+from typing import Any
+
+from aiohttp import web
+from yarl import URL
+
+from webkit.errors import RouteError
+from webkit.matching import Matcher
+from webkit.paths import normalize_literal, parse
+from webkit.resources import INDEX_PREFIX, DynamicResource, PlainResource, TableRoute, url_text
+from webkit.types import Middleware
+
+__all__ = ["MountPoint", "NameAlias", "RouteTable"]
+
+# aiohttp's answer of a resource: the match or None, and the methods that the path would allow.
+Resolved = tuple[web.UrlMappingMatchInfo | None, set[str]]
+
+
+class _Unlisted(web.AbstractResource):
+    """A resource of webkit's own machinery: it has no routes to list, and no URL."""
+
+    def url_for(self, **parts: Any) -> URL:
+        """Refuse: only routes have URLs."""
+        raise RouteError(f"{self!r} has no URL; ask for a route by its name.")
+
+    def get_info(self) -> Any:
+        """Describe it as aiohttp describes a prefix."""
+        return {"prefix": self.canonical}
+
+    def raw_match(self, path: str) -> bool:
+        """Never: aiohttp's router adds nothing to it."""
+        return False
+
+    def __len__(self) -> int:
+        return 0
+
+    def __iter__(self) -> Iterator[web.AbstractRoute]:
+        return iter(())
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.canonical}>"
+
+
+class RouteTable(_Unlisted):
+    """All routes of one application. It knows no prefix but the one it is asked under, which may still grow."""
+
+    def __init__(
+        self,
+        router: web.UrlDispatcher,
+        logger: Logger,
+        *,
+        before_freeze: Callable[[], tuple[Sequence[Middleware], bool]],
+        before_prefix: Callable[[], None],
+    ) -> None:
+        """Register with *router*.
+
+        *before_freeze* gives the middlewares, and whether a boundary stands in front of the table; *before_prefix*
+        is called when the application is mounted, while it can still be changed.
+        """
+        super().__init__()
+        self.resources: list[PlainResource | DynamicResource] = []
+        self.frozen = False
+        self._router = router
+        self._logger = logger
+        self._prefix = ""
+        self._claims: dict[tuple[str, str], TableRoute] = {}
+        self._matcher: Matcher[PlainResource | DynamicResource] | None = None
+        self._before_freeze = before_freeze
+        self._before_prefix = before_prefix
+        router.register_resource(self)
+
+    def add_resource(self, path: str, *, name: str | None = None) -> PlainResource | DynamicResource:
+        """Give the resource of *path*: the last one when path and name are the same, or the one that *name* names.
+
+        Raises:
+            RouteError: the path or the name is no good, or the name is taken by another path.
+        """
+        self.check_open()
+        for known in self.resources[-1:] if name is None else self.resources:
+            if known.name == name and known.path_template.path == path:
+                return known
+        template = parse(path)
+        kind = DynamicResource if template.parameters else PlainResource
+        resource = kind(self, template, name=name)
+        try:
+            self._router.register_resource(resource)
+        except ValueError as error:
+            raise RouteError(f"The route name {name!r} for {path!r} cannot be: {error}.") from None
+        self.resources.append(resource)
+        self.changed()
+        return resource
+
+    def check_open(self) -> None:
+        """Refuse a change that comes too late."""
+        if self.frozen or self._router.frozen:
+            raise RouteError(
+                "The routes are frozen: the application serves or is mounted. Add routes before mounting and running."
+            )
+
+    def changed(self) -> None:
+        """Forget what was prepared for the routes so far."""
+        self._matcher = None
+
+    def claim(self, route: TableRoute) -> bool:
+        """Take the method and the shape of *route*'s path; false where an implied HEAD is not needed.
+
+        Raises:
+            RouteError: another route has them.
+        """
+        resource = route.table_resource
+        key = (route.method, resource.path_template.shape)
+        taken = self._claims.get(key)
+        if taken is not None and not taken.implied:
+            if route.implied:
+                return False
+            other = taken.table_resource
+            raise RouteError(
+                f"{route.method} {resource.path_template.path} ({route.origin}) is never reached: "
+                f"{taken.method} {other.path_template.path} ({taken.origin}) has the same method and path."
+            )
+        if taken is not None:
+            taken.table_resource.drop_implied()
+        self._claims[key] = route
+        return True
+
+    def find(self, method: str, path: str, *, ahead_of: "MountPoint | None" = None) -> Resolved:
+        """Find the route for *method* and *path* (``path_safe``, without the prefix of the application).
+
+        Gives aiohttp's pair: the match or ``None``, and the methods that the path would allow.
+        """
+        allowed: set[str] = set()
+        for resource, texts in self._prepared_matcher().candidates(path):
+            if ahead_of is not None and not ahead_of.comes_after(resource):
+                continue
+            route = resource.route_for(method)
+            if route is None:
+                allowed.update(
+                    known.method for known in resource.table_routes if known.match(dict(texts), method) is not None
+                )
+            elif (match := route.match(texts, method)) is not None:
+                return match, allowed
+        return None, allowed
+
+    def move_to_end(self) -> None:
+        """Stand behind everything that aiohttp's router holds under the same key."""
+        self._router.unindex_resource(self)
+        self._router.index_resource(self)
+
+    # What aiohttp's router asks of a resource.
+
+    @property
+    def canonical(self) -> str:
+        """The shortest path below the application, so that every path below it comes here."""
+        return self._prefix + "/"
+
+    def freeze(self) -> None:
+        """Compose the chain of every route; called by aiohttp when the application freezes or is mounted."""
+        if self.frozen:
+            return
+        middlewares, behind_boundary = self._before_freeze()
+        self.frozen = True
+        shared = _call_inner if behind_boundary else None
+        for resource in self.resources:
+            for route in resource.table_routes:
+                route.compile(middlewares, self._logger, shared)
+        self._prepared_matcher()
+        self.move_to_end()
+
+    def add_prefix(self, prefix: str) -> None:
+        """Note the prefix of an application that mounts this one."""
+        self._before_prefix()
+        self._prefix = normalize_literal(prefix) + self._prefix
+        self.changed()
+
+    async def resolve(self, request: web.Request) -> Resolved:
+        """Find the route for *request*."""
+        path = self.path_below(request)
+        return (None, set()) if path is None else self.find(request.method, path)
+
+    def path_below(self, request: web.Request) -> str | None:
+        """Give the path of *request* below the application, ``None`` where it is outside."""
+        path = request.rel_url.path_safe
+        if not self._prefix:
+            return path
+        return path[len(self._prefix) :] if path.startswith(self._prefix) else None
+
+    def _prepared_matcher(self) -> Matcher[PlainResource | DynamicResource]:
+        if self._matcher is None:
+            # aiohttp's rule: the empty path is "/" for the root, and the bare prefix for a mounted application.
+            root = "" if self._prefix else "/"
+            pairs = [(r.path_template if r.path_template.path else parse(root), r) for r in self.resources]
+            self._matcher = Matcher(pairs)
+        return self._matcher
+
+
+async def _call_inner(request: web.Request) -> web.StreamResponse:
+    """The entry of all routes of a table behind a boundary."""
+    return await request.match_info.route.handler(request)
+
+
+class MountPoint(_Unlisted):
+    """The place of a mounted application, ahead of it: asks the routes that are more exact, then the application.
+
+    aiohttp's rule is the longest literal prefix, then registration: ``/admin/help`` of the parent comes before an
+    application mounted at ``/admin``. The table stands behind all mounts, so those of its routes are asked here.
+    """
+
+    def __init__(self, table: RouteTable, prefix: str) -> None:
+        super().__init__()
+        self._table = table
+        self._outer = ""
+        self._path = prefix
+        self._depth = prefix.count("/")
+        self._order = len(table.resources)
+        #: aiohttp's resource of the mounted application, known once it is mounted.
+        self.target: web.AbstractResource | None = None
+
+    def comes_after(self, resource: "PlainResource | DynamicResource") -> bool:
+        """Whether *resource* is asked before the mounted application."""
+        depth = resource.path_template.literal_depth
+        return depth > self._depth or (depth == self._depth and resource.order < self._order)
+
+    @property
+    def canonical(self) -> str:
+        """The path of the mount."""
+        return self._outer + self._path
+
+    async def resolve(self, request: web.Request) -> Resolved:
+        """Ask the parent's more exact routes, then the mounted application."""
+        path = self._table.path_below(request)
+        match, allowed = (None, set()) if path is None else self._table.find(request.method, path, ahead_of=self)
+        if match is not None or self.target is None:
+            return match, allowed
+        return await self.target.resolve(request)
+
+    def add_prefix(self, prefix: str) -> None:
+        """Note the prefix of an application that mounts the parent."""
+        self._outer = normalize_literal(prefix) + self._outer
+
+
+class NameAlias(_Unlisted):
+    """A route of a mounted application under its name in the parent: ``"admin:user"``."""
+
+    def __init__(self, name: str, target: web.AbstractResource) -> None:
+        super().__init__(name=name)
+        self.target = target
+
+    @property
+    def canonical(self) -> str:
+        """A key that no path equals."""
+        return f"{INDEX_PREFIX}alias"
+
+    @property
+    def template(self) -> str:
+        """The template of the route it names."""
+        return getattr(self.target, "template", self.target.canonical)
+
+    def url_for(self, **parts: Any) -> URL:
+        """Give the URL of the route it names."""
+        return self.target.url_for(**parts)
+
+    def url(self, *, parts: Mapping[str, Any] | None = None, query: Mapping[str, Any] | str | None = None) -> str:
+        """Give the URL as a string (aiohttp 0.21)."""
+        return url_text(self.url_for(**(parts or {})), query)
+
+    async def resolve(self, request: web.Request) -> Resolved:
+        """Never: the mounted application answers."""
+        return None, set()
+
+    def add_prefix(self, prefix: str) -> None:
+        """Do nothing: the route it names gets the prefix itself."""
+
+    def get_info(self) -> Any:
+        """Describe the route it names."""
+        return self.target.get_info()
