@@ -8,6 +8,8 @@ import hypothesis
 import pytest
 from playwright.async_api import Browser, async_playwright
 
+pytest_plugins = ["tests.serving"]
+
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
 
 CHROMIUM_ARGUMENTS = (

@@ -750,3 +750,17 @@ async def test_a_folder_at_the_root_of_the_site_redirects_nobody_elsewhere(folde
             answer = await send(client, path)
             assert status_of(answer) in (400, 404)
             assert b"\r\nLocation:" not in answer
+
+
+async def test_a_name_given_at_the_mount_goes_before_the_route_and_urls_still_work(tmp_path: Path) -> None:
+    (tmp_path / "site.css").write_text("a {}")
+    app, files = Application(), Static(tmp_path)
+    app.mount("/assets", files, name="assets")
+    assert str(app.url_for("assets:static", path="site.css")) == "/assets/site.css"
+    assert files.url(app, "site.css").startswith("/assets/site.css?v=")
+
+
+def test_a_folder_that_is_not_mounted_has_no_urls(tmp_path: Path) -> None:
+    (tmp_path / "site.css").write_text("a {}")
+    with pytest.raises(ConfigError, match="not mounted"):
+        Static(tmp_path).url(Application(), "site.css")

@@ -1,5 +1,8 @@
 """webkit: a batteries-included web framework on top of ``aiohttp.web``."""
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from webkit._version import __version__
 from webkit.application import Application
 from webkit.errors import ConfigError, NoSuchRoute, RouteError
@@ -7,6 +10,11 @@ from webkit.requests import url_for
 from webkit.responses import Response, add_cookie, html, json_response, redirect
 from webkit.types import Feature, Handler, Middleware, Mountable, Route
 from webkit.views import View
+
+if TYPE_CHECKING:
+    from webkit.run import Server, ServerConfig, run, serve
+    from webkit.static import Static
+    from webkit.templates import Templates, render, render_string, template
 
 __all__ = [
     "Application",
@@ -19,11 +27,44 @@ __all__ = [
     "Response",
     "Route",
     "RouteError",
+    "Server",
+    "ServerConfig",
+    "Static",
+    "Templates",
     "View",
     "__version__",
     "add_cookie",
     "html",
     "json_response",
     "redirect",
+    "render",
+    "render_string",
+    "run",
+    "serve",
+    "template",
     "url_for",
 ]
+
+# Loaded when they are first asked for (PEP 562): an application without templates does not import Jinja2.
+_LAZY = {
+    "Server": "run",
+    "ServerConfig": "run",
+    "Static": "static",
+    "Templates": "templates",
+    "render": "templates",
+    "render_string": "templates",
+    "run": "run",
+    "serve": "run",
+    "template": "templates",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module 'webkit' has no attribute {name!r}")
+    module = import_module(f"webkit.{_LAZY[name]}")
+    return module if name == _LAZY[name] else getattr(module, name)
+
+
+def __dir__() -> list[str]:
+    return __all__

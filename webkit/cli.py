@@ -126,12 +126,13 @@ async def _build(target: Any, arguments: list[str], options: argparse.Namespace)
         app = _call_init(target, arguments, options.app)
         if inspect.isawaitable(app):
             app = await app
-    if not isinstance(app, Application | web.Application):
+    if not isinstance(app, AnyApplication):
         what = "returned None; return the application" if app is None else f"gave {app!r}, which is no application"
         raise UsageError(f"{options.app} {what}.")
-    if options.debug and isinstance(app, Application):
-        app.debug = True
-    return app
+    made: AnyApplication = app
+    if options.debug and isinstance(made, Application):
+        made.debug = True
+    return made
 
 
 def _call_init(init: Any, arguments: list[str], name: str) -> AnyApplication | Awaitable[AnyApplication]:

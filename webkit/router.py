@@ -189,7 +189,7 @@ class Group(RouteAdder):
         return self._outer.add_get(self._prefix + path, handler, name=name, allow_head=allow_head, **options)
 
 
-class Router(RouteAdder, Mapping[str, web.AbstractResource]):  # type: ignore[misc] # both know a get, see there
+class Router(RouteAdder, Mapping[str, web.AbstractResource]):
     """``app.router``: aiohttp's spelling over webkit's table, and the routes by name."""
 
     def __init__(self, table: RouteTable, wrapped: web.UrlDispatcher) -> None:

@@ -8,10 +8,11 @@ import asyncio
 import errno
 import logging
 import signal
+import sys
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from types import FrameType
+from types import FrameType, ModuleType
 from typing import Any, Final, Self
 
 from aiohttp import web
@@ -354,3 +355,14 @@ def _url_of(address: Any, host: str) -> str:
     if not isinstance(address, tuple):
         return f"http://unix:{address}:"
     return f"http://[{host}]:{address[1]}" if ":" in host else f"http://{host}:{address[1]}"
+
+
+class _CallableModule(ModuleType):
+    """``webkit.run`` is this module, and ``webkit.run(app)`` is what people write."""
+
+    def __call__(self, app: AnyApplication | Awaitable[AnyApplication], *args: Any, **options: Any) -> None:
+        """Serve *app*: see :func:`webkit.run.run`."""
+        run(app, *args, **options)
+
+
+sys.modules[__name__].__class__ = _CallableModule

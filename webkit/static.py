@@ -25,7 +25,7 @@ from html import escape
 from itertools import islice
 from pathlib import Path
 from stat import S_ISDIR, S_ISREG
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, unquote
 
 from aiohttp import hdrs, web
@@ -239,6 +239,7 @@ class Static:
         self.follow_symlinks = follow_symlinks
         self.show_index = show_index
         self.name = name
+        self._resource: Any = None
 
     def routes(self) -> Iterator[Route]:
         """Give GET and HEAD for the files, and for the folder itself where folders are listed."""
@@ -250,6 +251,9 @@ class Static:
 
     def setup(self, app: "Application") -> None:
         """Let ``static()`` in templates give URLs of this folder, when no other was mounted before."""
+        # By the route itself, because a mount may give it another name, and an application below one of the same.
+        own = (route for route in app.router.routes() if getattr(route, "endpoint", None) == self.serve)
+        self._resource = next((route.resource for route in own), None)
         if STATIC not in app:
             app[STATIC] = self
 
@@ -268,7 +272,9 @@ class Static:
                 f"{filename!r} is no file that is served from {str(self.folder)!r}.{near} Write its path from that "
                 f"folder on, with '/' and without '..'; hidden files are never served, symbolic links only if asked."
             )
-        return str(app.url_for(self.name, path=filename).with_query(v=_content_version(*found)))
+        if self._resource is None:
+            raise ConfigError(f"{self.folder} is not mounted: app.mount('/static', Static(...)) gives it its URLs.")
+        return str(self._resource.url_for(path=filename).with_query(v=_content_version(*found)))
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
         """Answer with the file that the path names.

@@ -1,0 +1,86 @@
+"""The application that ``test_shutdown`` stops in the middle of everything. Run as a process of its own."""
+
+import asyncio
+import sys
+import tempfile
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from webkit import Application, View
+from webkit.types import Route
+from aiohttp import web
+
+SLOWEST_S = 1.5
+CHUNKS = 15
+FILE_BYTES = 8 * 2**20
+
+
+async def slow(request: web.Request) -> str:
+    await asyncio.sleep(SLOWEST_S)
+    return f"slow {request.query_string}"
+
+
+async def download(request: web.Request) -> web.StreamResponse:
+    response = web.StreamResponse()
+    await response.prepare(request)
+    for number in range(CHUNKS):
+        await response.write(b"%04d" % number)
+        await asyncio.sleep(SLOWEST_S / CHUNKS)
+    return response
+
+
+async def events(request: web.Request) -> web.StreamResponse:
+    response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+    await response.prepare(request)
+    while True:
+        await response.write(b"data: tick\n\n")
+        await asyncio.sleep(0.05)
+
+
+async def echo(request: web.Request) -> web.StreamResponse:
+    socket = web.WebSocketResponse()
+    await socket.prepare(request)
+    async for message in socket:
+        await socket.send_str(message.data)
+    return socket
+
+
+class Upload(View):
+    """Counts what it is sent."""
+
+    async def post(self) -> dict[str, int]:
+        size = 0
+        async for chunk in self.request.content.iter_any():
+            size += len(chunk)
+        return {"size": size}
+
+
+async def note_the_end(app: Application) -> AsyncIterator[None]:
+    yield
+    print("context left", file=sys.stderr, flush=True)
+
+
+async def note_cleanup(app: Application) -> None:
+    print("on_cleanup", file=sys.stderr, flush=True)
+
+
+def init(argv: list[str]) -> Application:
+    folder = Path(tempfile.mkdtemp())
+    (folder / "large").write_bytes(bytes(range(256)) * (FILE_BYTES // 256))
+
+    async def large(request: web.Request) -> web.FileResponse:
+        return web.FileResponse(folder / "large")
+
+    app = Application(
+        routes=[
+            Route("GET", "/slow", slow),
+            Route("GET", "/download", download),
+            Route("GET", "/events", events),
+            Route("GET", "/echo", echo),
+            Route("*", "/upload", Upload),
+            Route("GET", "/large", large),
+        ]
+    )
+    app.cleanup_ctx.append(note_the_end)
+    app.on_cleanup.append(note_cleanup)
+    return app
