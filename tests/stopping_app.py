@@ -6,9 +6,10 @@ import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+from aiohttp import web
+
 from webkit import Application, View
 from webkit.types import Route
-from aiohttp import web
 
 SLOWEST_S = 1.5
 CHUNKS = 15
@@ -57,11 +58,11 @@ class Upload(View):
 
 async def note_the_end(app: Application) -> AsyncIterator[None]:
     yield
-    print("context left", file=sys.stderr, flush=True)
+    sys.stderr.write("context left\n")
 
 
 async def note_cleanup(app: Application) -> None:
-    print("on_cleanup", file=sys.stderr, flush=True)
+    sys.stderr.write("on_cleanup\n")
 
 
 def init(argv: list[str]) -> Application:

@@ -1,5 +1,7 @@
 """Converters: what a parameter's text means, and which values make a URL."""
 
+from collections.abc import Iterator
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -7,7 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from webkit.converters import BY_NAME, BY_TYPE
+from tests.serving import Serve
+from webkit import Application, RouteError
+from webkit.converters import BY_NAME, BY_TYPE, Converter, _registered, register
+from webkit.errors import ConfigError
+from webkit.paths import parse
 
 TEXT_UUID = "12345678-9abc-def0-1234-56789abcdef0"
 
@@ -41,6 +47,19 @@ CONVERTED: list[tuple[str, str, Any]] = [
     ("path", "/", "/"),
     ("path", "a\nb", "a\nb"),
     ("path", "", None),
+    ("float", "1", 1.0),
+    ("float", "-1.50", -1.5),
+    ("float", "1e5", None),
+    ("float", ".5", None),
+    ("float", "nan", None),
+    ("float", "1.", None),
+    ("slug", "a-Slug_9", "a-Slug_9"),
+    ("slug", "a b", None),
+    ("slug", "é", None),
+    ("date", "2024-02-29", date(2024, 2, 29)),
+    ("date", "2023-02-29", None),
+    ("date", "2024-2-9", None),
+    ("date", "20240229", None),
 ]
 
 
@@ -55,6 +74,16 @@ ENCODED: list[tuple[str, Any, str | None]] = [
     ("int", "42", "42"),
     ("int", "forty-two", None),
     ("int", True, None),
+    ("float", 1.5, "1.5"),
+    ("float", 3, "3"),
+    ("float", 1e30, None),
+    ("float", float("inf"), None),
+    ("slug", "a-b", "a-b"),
+    ("slug", "a b", None),
+    ("date", date(2024, 2, 29), "2024-02-29"),
+    ("date", "2024-02-29", "2024-02-29"),
+    ("date", "2024-02-30", None),
+    ("date", datetime(2024, 2, 29), None),  # noqa: DTZ001 - a time would be lost
     ("int", 1.0, None),
     ("int", None, None),
     ("int", 10**18, None),
@@ -101,9 +130,55 @@ def test_no_text_makes_a_converter_fail(text: str) -> None:
 
 
 def test_a_word_names_one_converter_and_an_annotation_chooses_one() -> None:
-    assert sorted(BY_NAME) == ["int", "path", "str", "uuid"]
-    assert {kind.__name__: converter.name for kind, converter in BY_TYPE.items()} == {
-        "int": "int",
-        "UUID": "uuid",
-        "str": "str",  # a path is said in the path: its annotation is str too
-    }
+    assert sorted(BY_NAME) == ["date", "float", "int", "path", "slug", "str", "uuid"]
+    assert [BY_TYPE[kind].name for kind in (int, UUID, str)] == ["int", "uuid", "str"]
+    # A path is said in the path: the annotation is str, as for any text.
+    assert BY_NAME["path"].type is str
+
+
+@pytest.fixture
+def hex_converter() -> Iterator[Converter]:
+    """A converter of one's own, which is gone after the test."""
+    yield register("hex", decode=lambda text: int(text, 16), encode=lambda value: f"{value:x}", type=int)
+    _registered.pop("hex")
+
+
+@pytest.mark.usefixtures("hex_converter")
+async def test_a_converter_of_ones_own_decides_what_matches_and_what_a_url_holds(serve: Serve) -> None:
+    async def show(color: int) -> str:
+        return str(color)
+
+    app = Application()
+    app.get("/{color:hex}", name="color")(show)
+    client = await serve(app)
+    assert (await client.get("/ff")).text == "255"
+    assert (await client.get("/green")).status == 404
+    assert str(app.url_for("color", color=255)) == "/ff"
+    with pytest.raises(RouteError, match="'green' does not fit"):
+        app.url_for("color", color="green")
+
+
+@pytest.mark.usefixtures("hex_converter")
+def test_an_annotation_must_agree_with_a_converter_of_ones_own() -> None:
+    async def show(color: str) -> str:
+        return color
+
+    with pytest.raises(RouteError, match="is annotated str, but the path converts it to int"):
+        Application().get("/{color:hex}")(show)
+
+
+@pytest.mark.parametrize("name", ["", "two words", "1st", "a-b", "été"])
+def test_what_is_no_word_names_no_converter(name: str) -> None:
+    with pytest.raises(ConfigError, match="cannot name a converter; use a word such as 'hex'"):
+        register(name, decode=str, encode=str)
+
+
+def test_a_word_names_one_converter_only() -> None:
+    with pytest.raises(ConfigError, match="There is a converter 'int' already; choose another name"):
+        register("int", decode=int, encode=str)
+
+
+@pytest.mark.usefixtures("hex_converter")
+def test_a_converter_of_ones_own_stands_for_one_segment() -> None:
+    (parameter,) = parse("/{color:hex}").parameters
+    assert parameter.in_segment

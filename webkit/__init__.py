@@ -5,8 +5,10 @@ from typing import TYPE_CHECKING, Any
 
 from webkit._version import __version__
 from webkit.application import Application
-from webkit.errors import ConfigError, NoSuchRoute, RouteError
-from webkit.requests import url_for
+from webkit.binding import bind_values as bind
+from webkit.errors import ConfigError, NoSuchRoute, Problem, RouteError
+from webkit.parameters import Body, Cookie, FormBody, Header, Query
+from webkit.requests import REQUEST_ID, redirect_to, url_for
 from webkit.responses import Response, add_cookie, html, json_response, redirect
 from webkit.types import Feature, Handler, Middleware, Mountable, Route
 from webkit.views import View
@@ -17,13 +19,20 @@ if TYPE_CHECKING:
     from webkit.templates import Templates, render, render_string, template
 
 __all__ = [
+    "REQUEST_ID",
     "Application",
+    "Body",
     "ConfigError",
+    "Cookie",
     "Feature",
+    "FormBody",
     "Handler",
+    "Header",
     "Middleware",
     "Mountable",
     "NoSuchRoute",
+    "Problem",
+    "Query",
     "Response",
     "Route",
     "RouteError",
@@ -34,9 +43,11 @@ __all__ = [
     "View",
     "__version__",
     "add_cookie",
+    "bind",
     "html",
     "json_response",
     "redirect",
+    "redirect_to",
     "render",
     "render_string",
     "run",

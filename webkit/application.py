@@ -5,22 +5,24 @@ from __future__ import annotations
 import importlib
 import logging
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
-from typing import Any, TypeVar, overload
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
+from typing import Any, TypeVar, Unpack, overload
 
 from aiohttp import web
 from yarl import URL
 
+from webkit.boundary import Boundary
+from webkit.compat import OldArguments, accept_old_arguments
 from webkit.errors import ConfigError, RouteError
-from webkit.lifespan import Contexts, FreezableList, Lifespan, Signal
-from webkit.middleware import as_aiohttp_middleware, check_middlewares, compose, guard
-from webkit.pages import choose_form, fault_of, render_fault
+from webkit.faults import show_fault
+from webkit.lifespan import Contexts, FreezableList, Lifespan, Signal, check_signals
+from webkit.middleware import as_aiohttp_middleware, check_middlewares, compose
 from webkit.paths import normalize_literal
 from webkit.requests import APPLICATION, application_of, build_url
 from webkit.resources import TableRoute
 from webkit.responses import PREPARED
 from webkit.router import Decorator, RouteAdder, Router
-from webkit.routing import MountPoint, NameAlias, RouteTable
+from webkit.routing import MountPoint, NameAlias, RouteTable, TrailingSlash
 from webkit.streams import OpenStreams
 from webkit.types import Endpoint, ExpectHandler, Feature, Handler, Middleware, Mountable, Route
 
@@ -29,6 +31,7 @@ __all__ = ["Application"]
 T = TypeVar("T")
 D = TypeVar("D")
 F = TypeVar("F", bound=Feature)
+E = TypeVar("E", bound=Endpoint)
 
 
 class Application(RouteAdder, MutableMapping[str | web.AppKey[Any], Any]):
@@ -46,6 +49,8 @@ class Application(RouteAdder, MutableMapping[str | web.AppKey[Any], Any]):
         client_max_fields: fields of a form that ``post()`` takes; 413 above.
         logger: where errors go; the logger ``webkit`` if not given.
         handler_args: keyword arguments for aiohttp's protocol class.
+        trailing_slash: what becomes of ``/users/`` where there is ``/users``, and the other way round: ``"strict"``
+            404, ``"redirect"`` 308 to the route, ``"ignore"`` the route's answer.
     """
 
     def __init__(
@@ -58,7 +63,10 @@ class Application(RouteAdder, MutableMapping[str | web.AppKey[Any], Any]):
         client_max_fields: int = 1000,
         logger: logging.Logger | None = None,
         handler_args: Mapping[str, Any] | None = None,
+        trailing_slash: TrailingSlash = "strict",
+        **old: Unpack[OldArguments],
     ) -> None:
+        accept_old_arguments(old)
         self.logger = logger or logging.getLogger("webkit")
         self.debug = debug
         #: The wrapped application.
@@ -73,8 +81,12 @@ class Application(RouteAdder, MutableMapping[str | web.AppKey[Any], Any]):
         self._has_boundary = False
         self._chain_is_ours = False
         self._streams = OpenStreams()
+        self._errors = Boundary(self.aiohttp, self.logger)
         self._table = RouteTable(
-            self.aiohttp.router, self.logger, before_freeze=self._before_freeze, before_prefix=lambda: None
+            self.aiohttp.router,
+            guard=self._errors.guard,
+            before_freeze=self._before_freeze,
+            trailing_slash=trailing_slash,
         )
         self.router = Router(self._table, self.aiohttp.router)
         self.middlewares = _Middlewares(self._install_boundary)
@@ -102,6 +114,7 @@ class Application(RouteAdder, MutableMapping[str | web.AppKey[Any], Any]):
         name: str | None = None,
         expect_handler: ExpectHandler | None = None,
         middlewares: Sequence[Middleware] = (),
+        meta: Mapping[str, Any] | None = None,
     ) -> TableRoute:
         """Answer *method* (or ``"*"``) on *path* with *handler*.
 
@@ -109,7 +122,7 @@ class Application(RouteAdder, MutableMapping[str | web.AppKey[Any], Any]):
             RouteError: the path, the name or the handler is no good, or another route answers this already.
         """
         return self.router.add_route(
-            method, path, handler, name=name, expect_handler=expect_handler, middlewares=middlewares
+            method, path, handler, name=name, expect_handler=expect_handler, middlewares=middlewares, meta=meta
         )
 
     def add_get(
@@ -117,6 +130,10 @@ class Application(RouteAdder, MutableMapping[str | web.AppKey[Any], Any]):
     ) -> TableRoute:
         """Answer GET, and HEAD unless *allow_head* is false."""
         return self.router.add_get(path, handler, name=name, allow_head=allow_head, **options)
+
+    def add_static(self, prefix: str, path: Any, **options: Any) -> web.AbstractResource:
+        """Serve a folder as aiohttp does (``web.static`` in ``add_routes``); ``Static(folder)`` is webkit's own way."""
+        return self.router.add_static(prefix, path, **options)
 
     @property
     def named_resource(self) -> Router:
@@ -149,10 +166,7 @@ class Application(RouteAdder, MutableMapping[str | web.AppKey[Any], Any]):
         """
         self._table.check_open()
         prefix = _mount_prefix(path)
-        if isinstance(thing, Application):
-            self._mount_application(prefix, thing.aiohttp, name)
-            thing._parent = self  # noqa: SLF001 - one of our own
-        elif isinstance(thing, web.Application):
+        if isinstance(thing, Application | web.Application):
             self._mount_application(prefix, thing, name)
         elif isinstance(thing, Mountable):
             self._mount_routes(prefix, thing, name)
@@ -160,6 +174,23 @@ class Application(RouteAdder, MutableMapping[str | web.AppKey[Any], Any]):
             raise ConfigError(f"{thing!r} brings behaviour, not routes: write app.use(...) instead of app.mount(...).")
         else:
             raise ConfigError(f"{thing!r} cannot be mounted: it is no application and has no routes().")
+
+    def add_domain(self, domain: str, thing: Application | web.Application, *, name: str | None = None) -> None:
+        """Answer requests for the host *domain*, such as ``"*.example.org"``, with the application *thing*.
+
+        Raises:
+            ConfigError: *thing* is no application, or is mounted or served already.
+            RouteError: *domain* is no host name.
+        """
+        self._table.check_open()
+        child = thing.aiohttp if isinstance(thing, Application) else thing
+        self._check_child(child)
+        self._install_boundary()
+        try:
+            self.aiohttp.add_domain(domain, child)
+        except (ValueError, TypeError) as error:
+            raise RouteError(f"{domain!r} is no domain: {error}. Write 'example.org' or '*.example.org'.") from None
+        self._adopt(thing, child, name)
 
     def add_subapp(self, prefix: str, subapp: Application | web.Application) -> None:
         """Mount *subapp* (aiohttp's word for it)."""
@@ -182,6 +213,24 @@ class Application(RouteAdder, MutableMapping[str | web.AppKey[Any], Any]):
         """Serve until SIGINT or SIGTERM; the options are those of :class:`webkit.ServerConfig`."""
         # The one call upwards: how an application is served is decided above it.
         importlib.import_module("webkit.run").run(self, **options)
+
+    def error(self, what: int | type[Exception]) -> Callable[[E], E]:
+        """Decorate ``async def handler(request, error)``, the answer to a status or to a class of exceptions.
+
+        What it returns is treated as a handler's result; anything but a response gets the status of the error. The
+        innermost application is asked first, for 404 and 405 too.
+
+        Raises:
+            ConfigError: *what* is no error, or has a handler already.
+        """
+
+        def decorate(handler: E) -> E:
+            self._table.check_open()
+            self._errors.add(what, handler)
+            self._install_boundary()
+            return handler
+
+        return decorate
 
     # Signals
 
@@ -215,7 +264,7 @@ class Application(RouteAdder, MutableMapping[str | web.AppKey[Any], Any]):
         request[PREPARED] = response
         if isinstance(response, web.Response):
             if isinstance(response, web.HTTPException):
-                _show_fault(request, response)
+                await show_fault(request, response)
         elif request.method == "HEAD" or response.status in {204, 304}:
             # aiohttp would let a stream write its body here, and the next answer would begin in the middle of it.
             request.writer.length = 0
@@ -234,27 +283,40 @@ class Application(RouteAdder, MutableMapping[str | web.AppKey[Any], Any]):
         route = request.match_info.route
         if self._chain_is_ours and isinstance(route, TableRoute) and route.table is self._table:
             return await route.chain(request)
-        return await guard(compose(self.middlewares, handler), self.logger)(request)
+        return await self._errors.guard(compose(self.middlewares, handler))(request)
 
     def _before_freeze(self) -> tuple[Sequence[Middleware], bool]:
+        check_signals(self)
         for changeable in (self.middlewares, self.on_startup, self.on_shutdown, self.on_cleanup, self.cleanup_ctx):
             changeable.freeze()
         # Middlewares on the wrapped application stay inside webkit's: then the chain is theirs to continue.
         self._chain_is_ours = len(self.aiohttp.middlewares) == 1
         return tuple(self.middlewares), self._has_boundary
 
-    def _mount_application(self, prefix: str, child: web.Application, name: str | None) -> None:
+    def _mount_application(self, prefix: str, thing: Application | web.Application, name: str | None) -> None:
         if not prefix:
             raise RouteError("An application cannot be mounted at '/': it would hide every route. Give it a path.")
+        child = thing.aiohttp if isinstance(thing, Application) else thing
+        self._check_child(child)
+        self._install_boundary()
+        point = MountPoint(self._table, prefix)
+        self.aiohttp.router.register_resource(point)
+        point.target = self.aiohttp.add_subapp(prefix, child)
+        self._adopt(thing, child, name)
+
+    def _check_child(self, child: Any) -> None:
+        if not isinstance(child, web.Application):
+            raise ConfigError(f"{child!r} is no application.")
         if child is self.aiohttp or child.frozen or child.pre_frozen:
             raise ConfigError(
                 f"{child.get(APPLICATION, child)!r} is mounted or served already. An application lives once: make "
                 "another one for a second place."
             )
-        self._install_boundary()
-        point = MountPoint(self._table, prefix)
-        self.aiohttp.router.register_resource(point)
-        point.target = self.aiohttp.add_subapp(prefix, child)
+
+    def _adopt(self, thing: Application | web.Application, child: web.Application, name: str | None) -> None:
+        """Note the parent, and the names that the routes of *child* have here."""
+        if isinstance(thing, Application):
+            thing._parent = self  # noqa: SLF001 - one of our own
         if name is not None:
             for inner, resource in child.router.named_resources().items():
                 self.aiohttp.router.register_resource(NameAlias(f"{name}:{inner}", resource))
@@ -269,6 +331,7 @@ class Application(RouteAdder, MutableMapping[str | web.AppKey[Any], Any]):
                 name=inner,
                 expect_handler=route.expect_handler,
                 middlewares=route.middlewares,
+                meta=route.meta,
             )
         if isinstance(thing, Feature):
             thing.setup(self)
@@ -348,10 +411,10 @@ class _Middlewares(FreezableList[Middleware]):
         super().__init__(name="middlewares", remedy="Add middlewares before the application is run or mounted.")
         self._on_first = on_first
 
-    def insert(self, index: int, value: Middleware) -> None:
-        """Insert *value* before *index*."""
-        super().insert(index, *check_middlewares([value]))
+    def _accept(self, value: Middleware) -> Middleware:
+        (checked,) = check_middlewares([value])
         self._on_first()
+        return checked
 
 
 def _mount_prefix(path: str) -> str:
@@ -360,16 +423,3 @@ def _mount_prefix(path: str) -> str:
     if "{" in path or "}" in path:
         raise RouteError(f"{path!r} has a parameter; things are mounted at literal paths only.")
     return normalize_literal(path.rstrip("/"))
-
-
-def _show_fault(request: web.Request, error: web.HTTPException) -> None:
-    """Give an HTTP error the form that the client asks for, unless its author has chosen one."""
-    fault = fault_of(error)
-    if fault is None or error.compression:
-        return
-    content_type, body = render_fault(fault, choose_form(request.headers.get("Accept", "")))
-    error.body = body
-    error.headers["Content-Type"] = content_type
-    error.headers["Content-Length"] = str(len(body))
-    error.headers.add("Vary", "Accept")
-    request.writer.length = len(body)

@@ -1,31 +1,36 @@
 """From a handler's signature to its arguments, decided once, when the route is added.
 
-The request is the parameter named ``request``, or annotated ``Request``, else the first that is no path parameter.
-The others are path parameters by name. What nobody would fill is refused here, not at the first request.
+The request is the parameter named ``request``, or annotated ``Request``, else the first without annotation that is no
+path parameter. The others are path parameters by name; what is left and annotated comes from the query, or from
+where ``Header[...]``, ``Cookie[...]``, ``Body[...]`` say (see :mod:`webkit.parameters`). What nobody would fill is
+refused here, not at the first request.
 """
 
 import asyncio
 import inspect
-import sys
 import types
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any, Final, Union, get_args, get_origin
 
 from aiohttp.web_request import BaseRequest
+from multidict import CIMultiDict, MultiDict
 
+from webkit.callables import innermost, is_coroutine_function, name_of, signature_of, without_partials
 from webkit.converters import BY_TYPE, Converter
-from webkit.errors import RouteError, did_you_mean
-from webkit.paths import Parameter, Template
+from webkit.errors import Problem, RouteError, did_you_mean
+from webkit.parameters import Argument, Inputs, check_arguments, collect, convert_all, make_argument
+from webkit.paths import Parameter, Template, parse
 from webkit.types import Endpoint
 
-__all__ = ["Binding", "Call", "bind", "is_coroutine_function", "name_of"]
+__all__ = ["Binding", "Call", "bind", "bind_values", "is_coroutine_function", "name_of"]
 
 Values = Mapping[str, Any]
 Call = Callable[[Any, Values], Awaitable[Any]]
 
 _BY_POSITION: Final = {inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD}
+_ANY_NUMBER: Final = {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD}
 _UNRESOLVED: Final = object()
 
 
@@ -33,13 +38,14 @@ _UNRESOLVED: Final = object()
 class Binding:
     """A handler, ready to be called: ``await binding.call(request, values)``.
 
-    *decoders*, by the name of a path parameter, give its value from its text, or ``None`` for "no match";
-    *values* are what they gave, and text for the rest.
+    *decoders*, by the name of a path parameter, give its value from its text, or ``None`` for "no match"; *values*
+    are what they gave, and text for the rest. *arguments* come from elsewhere in the request.
     """
 
     origin: str
     decoders: Mapping[str, Callable[[str], Any]]
     call: Call
+    arguments: tuple[Argument, ...] = ()
 
     def decode(self, texts: Mapping[str, str]) -> dict[str, Any] | None:
         """Give the values of *texts*, or ``None`` when one of them does not convert."""
@@ -62,97 +68,94 @@ def bind(endpoint: Endpoint, template: Template, *, of_view: bool = False) -> Bi
     """
     origin = name_of(endpoint)
     _refuse_generators(endpoint, origin)
-    signature, annotate = _read_signature(endpoint)
-    parameters = list(signature.parameters.values())
+    parameters, annotate = _read_signature(endpoint)
     in_path = {parameter.name: parameter for parameter in template.parameters}
     if of_view:
         request = parameters[0] if parameters and parameters[0].kind in _BY_POSITION else None
     else:
         request = _find_request(parameters, in_path, annotate)
     decoders = {name: known.converter.decode for name, known in in_path.items() if known.converter}
-    by_position: list[str] = []
-    by_name: list[str] = []
+    arguments: list[Argument] = []
+    filled = _filled_by_partials(endpoint)
     for parameter in parameters:
-        if parameter is request or parameter.kind in {parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD}:
+        if parameter is request or parameter.kind in _ANY_NUMBER:
             continue
-        if parameter.name not in in_path:
+        if parameter.name in in_path:
+            converter = _choose_converter(in_path[parameter.name], parameter, annotate(parameter), origin, template)
+            if converter is not None:
+                # The text was matched against the converter of the path, but not against that of an annotation.
+                decoders.setdefault(parameter.name, converter.convert)
+        elif parameter.name not in filled and _is_annotated(annotate(parameter)):
+            arguments.append(make_argument(parameter, annotate(parameter), origin))
+        else:
             _check_leftover(parameter, origin, template)
-            continue
-        converter = _choose_converter(in_path[parameter.name], annotate(parameter), origin, template)
-        if converter is not None:
-            # The text was matched against the converter of the path, but not against that of an annotation.
-            decoders.setdefault(parameter.name, converter.convert)
-        (by_position if parameter.kind is parameter.POSITIONAL_ONLY else by_name).append(parameter.name)
-    if _takes_the_rest(parameters):
-        by_name.extend(name for name in in_path if name not in by_name and name not in by_position)
-    call = _make_call(endpoint, _pass_request(parameters, request), tuple(by_position), tuple(by_name))
-    return Binding(origin, decoders, call)
+    check_arguments(arguments, origin)
+    passed = {*in_path, *(argument.name for argument in arguments)}
+    call = _make_call(endpoint, *_arrange(parameters, request, passed, in_path))
+    return Binding(origin, decoders, _collecting(call, tuple(arguments), of_view), tuple(arguments))
 
 
-def is_coroutine_function(endpoint: Endpoint) -> bool:
-    """Whether calling *endpoint* gives a coroutine; an object whose ``__call__`` does is one too."""
-    while isinstance(endpoint, partial):
-        endpoint = endpoint.func
-    return inspect.iscoroutinefunction(endpoint) or inspect.iscoroutinefunction(getattr(endpoint, "__call__", None))  # noqa: B004
+def bind_values(
+    handler: Endpoint,
+    path: str = "/",
+    parts: Mapping[str, str] | None = None,
+    *,
+    query: Mapping[str, str] | None = None,
+    headers: Mapping[str, str] | None = None,
+    cookies: Mapping[str, str] | None = None,
+    body: bytes = b"",
+    form: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Give the arguments that *handler* would get, for tests: ``webkit.bind(show, query={"page": "2"})``.
 
+    *path* is the template of its route and *parts* the texts of its parameters; *body* is JSON. A method of a View is
+    given as ``User.get``.
 
-def name_of(endpoint: Endpoint) -> str:
-    """Name *endpoint* for people: ``shop.views.show``."""
-    while isinstance(endpoint, partial):
-        endpoint = endpoint.func
-    named = endpoint if hasattr(endpoint, "__qualname__") else type(endpoint)
-    return f"{named.__module__}.{named.__qualname__}"
+    Raises:
+        Problem: what does not fit, as a client would get it; 404 for *parts* that do not convert.
+        RouteError: *handler* cannot be bound to *path*.
+    """
+    binding = bind(handler, parse(path), of_view=_first_name(handler) == "self")
+    values = binding.decode(parts or {})
+    if values is None:
+        raise Problem(404, detail=f"{dict(parts or {})} does not fit the path {path!r}.")
+    inputs = Inputs(
+        query=MultiDict(query or {}),
+        headers=CIMultiDict(headers or {}),
+        cookies=cookies or {},
+        body=body,
+        form=MultiDict(form or {}),
+    )
+    return values | convert_all(binding.arguments, inputs)
 
 
 def _refuse_generators(endpoint: Endpoint, origin: str) -> None:
-    target = endpoint
-    while isinstance(target, partial):
-        target = target.func
+    target = without_partials(endpoint)
     if not inspect.isroutine(target):
         target = getattr(target, "__call__", target)  # noqa: B004
     if inspect.isgeneratorfunction(target) or inspect.isasyncgenfunction(target):
         raise RouteError(f"{origin} is a generator. Write 'async def' with 'return' instead of 'yield'.")
 
 
-def _read_signature(
-    endpoint: Endpoint,
-) -> tuple[inspect.Signature, Callable[[inspect.Parameter], Any]]:
-    """Give the signature that counts, and a function for its annotations.
+def _read_signature(endpoint: Endpoint) -> tuple[list[inspect.Parameter], Callable[[inspect.Parameter], Any]]:
+    """Give the parameters that count, and a function for their annotations."""
+    target = innermost(endpoint)
+    parameters = list(signature_of(target).parameters.values())
+    written: Any = without_partials(target)
+    if not inspect.isroutine(written):
+        written = written.__call__
+    namespace = getattr(written, "__globals__", {})
+    return parameters, partial(_resolve_annotation, namespace)
 
-    ``__wrapped__`` is followed only where the wrapper takes ``*args, **kwargs``: any other wrapper passes on
-    what it says itself.
-    """
-    target: Any = endpoint
-    if not inspect.isroutine(target) and not isinstance(target, partial):
-        target = target.__call__
-    skip = 0
-    while True:
-        if inspect.ismethod(target):
-            target, skip = target.__func__, skip + 1
-        signature = _signature(target)
-        kinds = {parameter.kind for parameter in signature.parameters.values()}
-        wrapped = getattr(target, "__wrapped__", None)
-        if wrapped is None or not {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD} <= kinds:
-            break
-        target = wrapped
-    parameters = list(signature.parameters.values())
-    if parameters and parameters[0].kind in _BY_POSITION:
-        parameters = parameters[skip:]
+
+def _filled_by_partials(endpoint: Endpoint) -> set[str]:
+    """Give the names that a partial has filled, decorated or not: no query may fill them in its place."""
+    names: set[str] = set()
+    target: Any = innermost(endpoint)
     while isinstance(target, partial):
+        names.update(target.keywords)
         target = target.func
-    namespace = getattr(target, "__globals__", {})
-    return signature.replace(parameters=parameters), partial(_resolve_annotation, namespace)
-
-
-if sys.version_info >= (3, 14):
-    import annotationlib
-
-    def _signature(target: Any) -> inspect.Signature:
-        return inspect.signature(target, follow_wrapped=False, annotation_format=annotationlib.Format.FORWARDREF)
-else:
-
-    def _signature(target: Any) -> inspect.Signature:
-        return inspect.signature(target, follow_wrapped=False)
+    return names
 
 
 def _resolve_annotation(namespace: dict[str, Any], parameter: inspect.Parameter) -> Any:
@@ -181,9 +184,15 @@ def _find_request(
         if isinstance(annotation, type) and issubclass(annotation, BaseRequest):
             return parameter
     for parameter in named:
-        if parameter.kind in _BY_POSITION and parameter.name not in in_path and parameter.default is parameter.empty:
+        is_free = parameter.kind in _BY_POSITION and parameter.default is parameter.empty
+        if is_free and parameter.name not in in_path and not _is_annotated(annotate(parameter)):
             return parameter
     return None
+
+
+def _is_annotated(annotation: Any) -> bool:
+    """Whether *annotation* says what is wanted."""
+    return annotation is not inspect.Parameter.empty and annotation not in (Any, object, _UNRESOLVED)
 
 
 def _check_leftover(parameter: inspect.Parameter, origin: str, template: Template) -> None:
@@ -193,25 +202,29 @@ def _check_leftover(parameter: inspect.Parameter, origin: str, template: Templat
     hint = did_you_mean(parameter.name, names) or f" The path has {', '.join(names) or 'no parameters'}."
     raise RouteError(
         f"Nobody fills the parameter {parameter.name!r} of {origin}: the path {template.path!r} does not name it."
-        f"{hint} Give it a default, or add it to the path."
+        f"{hint} Add it to the path, annotate it to take it from the query, or give it a default."
     )
 
 
-def _choose_converter(parameter: Parameter, annotation: Any, origin: str, template: Template) -> Converter | None:
+def _choose_converter(
+    in_path: Parameter, parameter: inspect.Parameter, annotation: Any, origin: str, template: Template
+) -> Converter | None:
     """Choose by the path or by the annotation; they must not contradict each other."""
     wanted = _plain_type(annotation)
     if wanted in {inspect.Parameter.empty, Any, object}:
-        return parameter.converter
-    where = f"{parameter.name!r} of {origin}, in the path {template.path!r},"
+        return in_path.converter
+    where = f"{in_path.name!r} of {origin}, in the path {template.path!r},"
     if wanted is _UNRESOLVED:
-        raise RouteError(f"The annotation {annotation!r} of {where} cannot be resolved when the route is added.")
-    if parameter.converter is not None:
-        if wanted is not parameter.converter.type:
+        raise RouteError(
+            f"The annotation {parameter.annotation!r} of {where} cannot be resolved when the route is added."
+        )
+    if in_path.converter is not None:
+        if wanted is not in_path.converter.type and in_path.converter.type is not Any:
             raise RouteError(
                 f"{where} is annotated {_type_name(wanted)}, but the path converts it to "
-                f"{parameter.converter.type.__name__}. Make them agree."
+                f"{in_path.converter.type.__name__}. Make them agree."
             )
-        return parameter.converter
+        return in_path.converter
     if wanted is str:
         return None
     if wanted not in BY_TYPE:
@@ -245,34 +258,60 @@ def _takes_the_rest(parameters: list[inspect.Parameter]) -> bool:
     return inspect.Parameter.VAR_KEYWORD in kinds and inspect.Parameter.VAR_POSITIONAL not in kinds
 
 
-def _pass_request(parameters: list[inspect.Parameter], request: inspect.Parameter | None) -> str | None:
-    """Say how the request is passed: ``""`` as the first argument, a name as keyword, ``None`` not at all."""
-    if request is not None:
-        first = parameters[0] is request and request.kind in _BY_POSITION
-        return "" if first else request.name
-    has_varargs = any(parameter.kind is parameter.VAR_POSITIONAL for parameter in parameters)
-    return "" if has_varargs else None
+def _arrange(
+    parameters: list[inspect.Parameter],
+    request: inspect.Parameter | None,
+    passed: Collection[str],
+    in_path: Collection[str],
+) -> tuple[tuple[str | None, ...], dict[str, str | None]]:
+    """Say which values are passed by position and which by name; ``None`` stands for the request."""
+    by_position: list[str | None] = []
+    by_name: dict[str, str | None] = {}
+    for parameter in parameters:
+        if parameter is not request and (parameter.name not in passed or parameter.kind in _ANY_NUMBER):
+            continue
+        value = None if parameter is request else parameter.name
+        is_first = parameter is request and parameter is parameters[0]
+        if parameter.kind is parameter.POSITIONAL_ONLY or (is_first and parameter.kind in _BY_POSITION):
+            by_position.append(value)
+        else:
+            by_name[parameter.name] = value
+    if request is None and parameters and parameters[0].kind is inspect.Parameter.VAR_POSITIONAL:
+        by_position.append(None)
+    if _takes_the_rest(parameters):
+        by_name |= {name: name for name in in_path if name not in by_position and name not in by_name}
+    return tuple(by_position), by_name
 
 
-def _make_call(
-    endpoint: Endpoint, pass_request: str | None, by_position: tuple[str, ...], by_name: tuple[str, ...]
-) -> Call:
+def _make_call(endpoint: Endpoint, by_position: tuple[str | None, ...], by_name: Mapping[str, str | None]) -> Call:
     run = endpoint if is_coroutine_function(endpoint) else partial(_run_in_thread, endpoint)
-    if pass_request == "" and not by_position and not by_name:
+    if not by_name and by_position == (None,):
         return lambda request, values: run(request)
-    if pass_request is None and not by_position and not by_name:
+    if not by_name and not by_position:
         return lambda request, values: run()
 
     def call(request: Any, values: Values) -> Awaitable[Any]:
-        named = {name: values[name] for name in by_name}
-        positional = [values[name] for name in by_position]
-        if pass_request == "":
-            positional.insert(0, request)
-        elif pass_request is not None:
-            named[pass_request] = request
+        positional = [request if name is None else values[name] for name in by_position]
+        named = {key: request if name is None else values[name] for key, name in by_name.items()}
         return run(*positional, **named)
 
     return call
+
+
+def _collecting(call: Call, arguments: tuple[Argument, ...], of_view: bool) -> Call:
+    """Put what the request brings beside the path to the values of *call*."""
+    if not arguments:
+        return call
+
+    async def collecting(request: Any, values: Values) -> Any:
+        collected = await collect(arguments, request.request if of_view else request)
+        return await call(request, {**values, **collected})
+
+    return collecting
+
+
+def _first_name(handler: Endpoint) -> str | None:
+    return next(iter(signature_of(handler).parameters), None)
 
 
 async def _run_in_thread(function: Endpoint, *args: Any, **kwargs: Any) -> Any:

@@ -4,14 +4,16 @@ import argparse
 import asyncio
 import errno
 import importlib
+import importlib.util
 import inspect
 import sys
 import traceback
 from collections.abc import Awaitable, Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, NoReturn
 
+from aiohttp import hdrs, web
 from aiohttp.abc import AbstractView
 
 from webkit._version import __version__
@@ -20,7 +22,7 @@ from webkit.binding import name_of
 from webkit.errors import ConfigError, did_you_mean
 from webkit.resources import TableRoute
 from webkit.routing import NameAlias
-from webkit.run import AnyApplication, ServerConfig, run
+from webkit.run import AddressError, AnyApplication, ServerConfig, run
 from webkit.views import View
 
 __all__ = ["load", "main", "route_table"]
@@ -34,15 +36,13 @@ class UsageError(ConfigError):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and give the exit code: 0, 1 when it failed, 2 when it was asked wrongly."""
-    options, arguments = _parse(sys.argv[1:] if argv is None else list(argv))
     try:
+        options, arguments = _parse(sys.argv[1:] if argv is None else list(argv))
         return _serve_or_list(options, arguments)
-    except ConfigError as error:
+    except UsageError as error:
         print(f"webkit: {error}", file=sys.stderr)
         return 2
-    except OSError as error:
-        if error.errno not in {errno.EADDRINUSE, errno.EACCES, errno.EADDRNOTAVAIL}:
-            raise
+    except AddressError as error:
         print(f"webkit: {_explain_address(error, options)}", file=sys.stderr)
         return 1
 
@@ -60,8 +60,7 @@ def load(target: str) -> Any:
         try:
             found = getattr(found, part)
         except AttributeError:
-            hint = did_you_mean(part, [known for known in dir(found) if not known.startswith("_")])
-            raise UsageError(f"The module {module_name!r} has no {name!r}.{hint}") from None
+            raise UsageError(_explain_missing(module, name, did_you_mean(part, _public_names(found)))) from None
     return found
 
 
@@ -75,11 +74,17 @@ def route_table(app: AnyApplication) -> str:
     return "\n".join(line.rstrip() for line in lines)
 
 
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message}. `{_PROGRAM} --help` lists the options.")
+
+
 def _parse(argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog=_PROGRAM,
         description="Serve a web application.",
         epilog="Everything that is not an option of webkit is handed to the application's init function, in order.",
+        allow_abbrev=False,  # an application's own --no is not our --no-access-log
     )
     parser.add_argument(
         "-n", "-H", "--host", "--hostname", dest="host", help="address to listen on (default: localhost)"
@@ -103,7 +108,7 @@ def _parse(argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
 
 
 def _serve_or_list(options: argparse.Namespace, arguments: list[str]) -> int:
-    config = ServerConfig(host=options.host, port=options.port, path=options.path, access_log=not options.no_access_log)
+    config = _configure(options)
     here = str(Path.cwd())
     if here not in sys.path and "" not in sys.path:
         sys.path.insert(0, here)
@@ -114,6 +119,15 @@ def _serve_or_list(options: argparse.Namespace, arguments: list[str]) -> int:
     else:
         run(building, config, name=options.app)
     return 0
+
+
+def _configure(options: argparse.Namespace) -> ServerConfig:
+    try:
+        return ServerConfig(
+            host=options.host, port=options.port, path=options.path, access_log=not options.no_access_log
+        )
+    except ConfigError as error:
+        raise UsageError(str(error)) from None
 
 
 async def _build(target: Any, arguments: list[str], options: argparse.Namespace) -> AnyApplication:
@@ -156,7 +170,8 @@ def _split(target: str) -> tuple[str, str]:
     separator = ":" if ":" in target else "."
     module, found, name = target.partition(":") if separator == ":" else target.rpartition(".")
     if not found:
-        raise UsageError(f"{target!r} is no application; write module:name or module.name, such as {target}:init.")
+        example = f"{target or 'shop.main'}:init"
+        raise UsageError(f"{target!r} is no application; write module:name or module.name, such as {example}.")
     if not module or not name:
         raise UsageError(f"{target!r} is only half a name; write module:name, such as shop.main:init.")
     return module, name
@@ -177,37 +192,56 @@ def _import(name: str) -> ModuleType:
 
 
 def _explain_import(name: str, error: Exception) -> str:
-    frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if frame.filename != __file__ and "importlib" not in frame.filename]
-    lines = [*traceback.format_list(own), *traceback.format_exception_only(error)]
-    return f"The module {name!r} fails on import:\n{''.join(lines).rstrip()}"
+    """Give the traceback of *error* from the module on, what it was caused by included."""
+    report = traceback.TracebackException.from_exception(error)
+    machinery = (__file__, importlib.__file__, "<frozen importlib")
+    own = [frame for frame in report.stack if not frame.filename.startswith(machinery)]
+    report.stack = traceback.StackSummary.from_list(own)
+    return f"The module {name!r} fails on import:\n{''.join(report.format()).rstrip()}"
 
 
-def _explain_address(error: OSError, options: argparse.Namespace) -> str:
-    where = f"{options.host or 'localhost'}:{options.port}" if options.path is None or options.host else options.path
+def _explain_missing(module: ModuleType, name: str, hint: str) -> str:
+    inner = f"{module.__name__}.{name}"
+    if hasattr(module, "__path__") and importlib.util.find_spec(inner) is not None:
+        return f"{inner!r} is a module; write which application in it, such as {inner}:init."
+    return f"The module {module.__name__!r} has no {name!r}.{hint}"
+
+
+def _public_names(found: Any) -> list[str]:
+    return [name for name in dir(found) if not name.startswith("_")]
+
+
+def _explain_address(error: AddressError, options: argparse.Namespace) -> str:
+    where = error.filename
+    if where == options.path:
+        return f"There can be no socket at {where}: {error.strerror}. Choose another path with -u."
     if error.errno == errno.EADDRINUSE:
         return f"Port {options.port} is in use ({where}). Stop the other server, or choose another port with -p."
     if error.errno == errno.EACCES:
         return f"You may not listen on {where}; ports below 1024 belong to the administrator. Choose another with -p."
-    return f"This machine has no address {options.host!r} to listen on. Choose another with -n."
+    return f"This machine cannot listen on {where}: {error.strerror}. Choose another address with -n."
 
 
 def _rows(app: AnyApplication) -> Iterator[tuple[str, str, str, str]]:
-    """One row for each path and handler, its methods together."""
-    names = {
-        id(resource.target if isinstance(resource, NameAlias) else resource): name
-        for name, resource in app.router.named_resources().items()
-    }
-    grouped: dict[tuple[str, str, str], list[str]] = {}
+    """One row for each path and handler, its methods and names together."""
+    names = {id(_named_by(resource)): name for name, resource in app.router.named_resources().items()}
+    grouped: dict[tuple[str, str], tuple[set[str], set[str]]] = {}
     for resource in app.router.resources():
         for route in resource:
             owner = route.resource or resource
             path = getattr(owner, "template", owner.canonical) or "/"
             endpoint = route.endpoint if isinstance(route, TableRoute) else route.handler
-            key = (path, names.get(id(owner), owner.name or ""), name_of(endpoint))
-            grouped.setdefault(key, []).extend(_methods_of(route.method, endpoint))
-    for (path, name, handler), methods in grouped.items():
-        yield ",".join(dict.fromkeys(sorted(methods))), path, name, handler
+            methods, known_as = grouped.setdefault((path, name_of(endpoint)), (set(), set()))
+            methods.update(_methods_of(route.method, endpoint))
+            known_as.add(names.get(id(owner), owner.name or ""))
+    for (path, handler), (methods, known_as) in grouped.items():
+        yield ",".join(sorted(methods)), path, ",".join(sorted(known_as - {""})), handler
+
+
+def _named_by(resource: web.AbstractResource) -> web.AbstractResource:
+    while isinstance(resource, NameAlias):  # one for each named mount on the way
+        resource = resource.target
+    return resource
 
 
 def _methods_of(method: str, endpoint: Any) -> list[str]:
@@ -215,4 +249,4 @@ def _methods_of(method: str, endpoint: Any) -> list[str]:
         return [method]
     if issubclass(endpoint, View):
         return sorted(endpoint.allowed_methods())
-    return sorted(known for known in ("GET", "POST", "PUT", "PATCH", "DELETE") if hasattr(endpoint, known.lower()))
+    return sorted(known for known in hdrs.METH_ALL if hasattr(endpoint, known.lower()))

@@ -4,8 +4,9 @@
 and third-party code agree on what they raise and catch.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
+from typing import Any
 
 from aiohttp import web
 from aiohttp.web import (
@@ -129,6 +130,7 @@ __all__ = [
     "HTTPVersionNotSupported",
     "InternalServerError",
     "NoSuchRoute",
+    "Problem",
     "RouteError",
     "did_you_mean",
 ]
@@ -151,6 +153,39 @@ class NoSuchRoute(RouteError, KeyError):
 
     # A KeyError prints the repr of its argument; this message is made for people.
     __str__ = Exception.__str__
+
+
+class Problem(web.HTTPException):
+    """An error with a problem document (RFC 9457): ``raise Problem(409, detail="Sold out", item=12)``.
+
+    *extensions* become members of the document beside ``type``, ``title``, ``status``, ``detail`` and ``instance``.
+    An extension ``errors``, a list of mappings with a ``message``, is shown to people as well. Clients that do not ask
+    for JSON get the same as a page or as text.
+
+    Raises:
+        ValueError: *status* is no error.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        *,
+        title: str | None = None,
+        detail: str | None = None,
+        type: str = "about:blank",
+        instance: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        **extensions: Any,
+    ) -> None:
+        if not 400 <= status <= 599:
+            raise ValueError(f"{status} is no error; a problem has a status from 400 to 599.")
+        self.status_code = status
+        super().__init__(headers=headers)
+        self.title = title or self.reason
+        self.detail = detail
+        self.type = type
+        self.instance = instance
+        self.extensions = extensions
 
 
 class InternalServerError(web.HTTPInternalServerError):

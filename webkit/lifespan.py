@@ -1,21 +1,31 @@
 """What happens between start and stop: lists that freeze, signals, and contexts that are always left.
 
+A plain function among the handlers of a signal is refused before anything is begun: aiohttp would call it, fail to
+await what it gave, and at ``on_response_prepare`` drop the connection.
+
 aiohttp leaves only the root application's contexts when a startup step fails; here everything that was entered
 is left in reverse order, mounted applications included, and the first error is what the user sees.
 """
 
+import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, MutableSequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from logging import Logger
-from typing import Any, Generic, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from aiohttp import web
 
+from webkit.callables import is_coroutine_function, is_plain_function, name_of
+from webkit.errors import ConfigError
 from webkit.requests import APPLICATION
 
-__all__ = ["Contexts", "FreezableList", "Lifespan", "Signal", "sub_applications"]
+if TYPE_CHECKING:
+    from webkit.application import Application
+
+__all__ = ["Contexts", "FreezableList", "Lifespan", "Signal", "check_signals", "sub_applications"]
 
 T = TypeVar("T")
+H = TypeVar("H", bound=Callable[..., Awaitable[Any]])
 Owner = TypeVar("Owner")
 SignalHandler = Callable[..., Awaitable[Any]]
 #: ``async def context(app): ...; yield; ...``, or anything that gives an asynchronous context manager.
@@ -41,7 +51,7 @@ class FreezableList(MutableSequence[T], Generic[T]):
     def insert(self, index: int, value: T) -> None:
         """Insert *value* before *index*."""
         self._check()
-        self._items.insert(index, value)
+        self._items.insert(index, self._accept(value))
 
     def __delitem__(self, index: int | slice) -> None:
         self._check()
@@ -60,7 +70,7 @@ class FreezableList(MutableSequence[T], Generic[T]):
     def __setitem__(self, index: slice, value: Iterable[T]) -> None: ...
     def __setitem__(self, index: Any, value: Any) -> None:
         self._check()
-        self._items[index] = value
+        self._items[index] = map(self._accept, value) if isinstance(index, slice) else self._accept(value)
 
     def __len__(self) -> int:
         return len(self._items)
@@ -68,21 +78,88 @@ class FreezableList(MutableSequence[T], Generic[T]):
     def __repr__(self) -> str:
         return f"<{self._name}{' (frozen)' if self.frozen else ''} {self._items!r}>"
 
+    def _accept(self, value: T) -> T:
+        """Give what is stored for *value*."""
+        return value
+
     def _check(self) -> None:
         if self.frozen:
             raise RuntimeError(f"{self._name} cannot change any more: the application serves. {self._remedy}")
 
 
 class Signal(FreezableList[SignalHandler]):
-    """Coroutine functions that are called one after another: ``signal.append(f)``, ``await signal.send(app)``."""
+    """Coroutine functions that are called one after another: ``signal.append(f)``, ``await signal.send(app)``.
 
-    def __init__(self, name: str = "signal") -> None:
-        super().__init__(name=name, remedy=f"Append to {name} before the application is run or mounted.")
+    Make your own with a name for its messages, ``Signal("shop.paid")``; its owner does too, as in aiosignal. A signal
+    that is frozen takes no more handlers; it can be sent before.
+    """
+
+    def __init__(self, name: object = "signal") -> None:
+        self.name = name if isinstance(name, str) else f"the signal of {type(name).__name__}"
+        super().__init__(name=self.name, remedy=f"Append to {self.name} before the application is run or mounted.")
+
+    def __call__(self, handler: H) -> H:
+        """Append *handler*, as a decorator."""
+        self.append(handler)
+        return handler
+
+    def check(self) -> None:
+        """Refuse handlers that are plain functions (``ConfigError``)."""
+        for handler in self:
+            _check_handler(self.name, handler)
+
+    def freeze(self) -> None:
+        """Refuse every change from now on, and handlers that are plain functions (``ConfigError``)."""
+        self.check()
+        super().freeze()
 
     async def send(self, *args: Any, **kwargs: Any) -> None:
-        """Call every handler with the arguments, in order; the first error ends it."""
+        """Call every handler with the arguments, in order; the first error ends it.
+
+        Raises:
+            ConfigError: a handler gave nothing to await.
+        """
         for handler in tuple(self):
-            await handler(*args, **kwargs)
+            await _call_handler(self.name, handler, *args, **kwargs)
+
+
+def check_signals(application: "Application") -> None:
+    """Refuse plain functions among the handlers of the signals of *application*, the aiohttp's one included.
+
+    Raises:
+        ConfigError: there is one; the message names it, its signal and the remedy.
+    """
+    for signal in (application.on_startup, application.on_shutdown, application.on_cleanup):
+        signal.check()
+    hooks = application.on_response_prepare
+    for index, hook in enumerate(hooks):
+        _check_handler("on_response_prepare", hook)
+        if not is_coroutine_function(hook):
+            # What it gives is seen when it is called, and aiohttp's own message would not name it.
+            hooks[index] = _checked("on_response_prepare", hook)
+
+
+def _check_handler(signal: str, handler: SignalHandler) -> None:
+    if not is_plain_function(handler):
+        return
+    name = name_of(handler)
+    if inspect.isasyncgenfunction(handler):
+        raise ConfigError(f"{name} cannot handle {signal}: it is a generator. Append it to app.cleanup_ctx instead.")
+    raise ConfigError(f"{name} cannot handle {signal}: it is a plain function. Write 'async def' instead of 'def'.")
+
+
+async def _call_handler(signal: str, handler: SignalHandler, *args: Any, **kwargs: Any) -> None:
+    result = handler(*args, **kwargs)
+    if not inspect.isawaitable(result):
+        raise ConfigError(f"{name_of(handler)} handled {signal} without giving anything to await. Write 'async def'.")
+    await result
+
+
+def _checked(signal: str, handler: SignalHandler) -> SignalHandler:
+    async def call(*args: Any, **kwargs: Any) -> None:
+        await _call_handler(signal, handler, *args, **kwargs)
+
+    return call
 
 
 class Contexts(FreezableList[ContextFactory[Owner]], Generic[Owner]):
@@ -150,6 +227,7 @@ class Lifespan(AbstractAsyncContextManager[None]):
         self._logger = logger
 
     async def __aenter__(self) -> None:
+        check_signals(self._wrapped[APPLICATION])
         await self._contexts.enter()
 
     async def __aexit__(self, *error: object) -> None:

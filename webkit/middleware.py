@@ -1,47 +1,58 @@
-"""Middlewares: chains that are composed once, and the boundary where an unexpected error becomes a 500.
+"""Middlewares: chains that are composed once. A middleware is ``async def m(request, handler)``.
 
-A middleware is ``async def m(request, handler)``; the first listed is the outermost. The boundary stands outside
-the chain, so that middlewares see the exception itself and the client only a reference that is in the log.
+Until aiohttp 2.3 it was a factory instead, ``async def factory(app, handler)``, which gave a handler. One is known by
+its first parameter, ``app``, and is taken as it was documented: it is awaited for each request with the rest of the
+chain, the last listed first, before any middleware runs.
 """
 
-import asyncio
-import secrets
-from collections.abc import Callable, Iterable, Sequence
-from logging import Logger
-from typing import Any
+import inspect
+import warnings
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import suppress
+from typing import Any, Final
+from weakref import WeakSet
 
 from aiohttp import web
 
-from webkit.errors import HTTPGatewayTimeout, InternalServerError, RouteError
-from webkit.responses import PREPARED
+from webkit.callables import name_of, parameters_of, without_partials
+from webkit.errors import RouteError
 from webkit.types import Handler, Middleware
 
-__all__ = ["as_aiohttp_middleware", "check_middlewares", "compose", "guard"]
+__all__ = ["as_aiohttp_middleware", "check_middlewares", "compose", "from_factory"]
+
+_hinted: "Final[WeakSet[Any]]" = WeakSet()
 
 
 def check_middlewares(middlewares: Iterable[Any]) -> tuple[Middleware, ...]:
-    """Give *middlewares* as a tuple.
+    """Give *middlewares* as a tuple, old factories among them as middlewares.
 
     Raises:
         RouteError: one of them cannot be called.
     """
-    checked = tuple(middlewares)
-    for middleware in checked:
-        if not callable(middleware):
-            raise RouteError(f"{middleware!r} is no middleware; write 'async def middleware(request, handler)'.")
-    return checked
+    return tuple(_check(middleware) for middleware in middlewares)
+
+
+def from_factory(factory: Callable[[web.Application, Handler], Awaitable[Handler]]) -> Middleware:
+    """Make a middleware of an old factory, ``async def factory(app, handler)``, whatever its parameters are named.
+
+    The factory gets ``request.app``. Replace it by ``async def middleware(request, handler)`` when you can.
+
+    Raises:
+        RouteError: it cannot be called.
+    """
+    if not callable(factory):
+        raise RouteError(f"{factory!r} is no middleware factory; write 'async def middleware(request, handler)'.")
+    return _FromFactory(factory)
 
 
 def compose(middlewares: Sequence[Middleware], handler: Handler) -> Handler:
-    """Put *middlewares* around *handler*: a new handler, with nothing left to decide for a request."""
+    """Put *middlewares* around *handler*, the first listed outermost: nothing is left to decide for a request."""
+    if any(isinstance(middleware, _FromFactory) for middleware in middlewares):
+        return lambda request: _call_with_factories(middlewares, handler, request)
     # Innermost first: each wrapper must already hold the handler it calls.
     for middleware in reversed(middlewares):
         handler = _wrap(middleware, handler)
     return handler
-
-
-def _wrap(middleware: Middleware, handler: Handler) -> Handler:
-    return lambda request: middleware(request, handler)
 
 
 def as_aiohttp_middleware(function: Callable[[web.Request, Handler], Any]) -> Any:
@@ -49,57 +60,71 @@ def as_aiohttp_middleware(function: Callable[[web.Request, Handler], Any]) -> An
     return web.middleware(lambda request, handler: function(request, handler))  # noqa: PLW0108
 
 
-def guard(handler: Handler, logger: Logger) -> Handler:
-    """Put the error boundary around *handler*."""
+class _FromFactory:
+    """An old factory as a middleware."""
 
-    async def guarded(request: web.Request) -> web.StreamResponse:
-        try:
-            return await handler(request)
-        except web.HTTPException as error:
-            if request.writer.output_size == 0 or error is request.get(PREPARED):
-                raise
-            _break_off(request, logger, error)
-            raise
-        except asyncio.CancelledError:
-            prepared: web.StreamResponse | None = request.get(PREPARED)
-            if prepared is not None and _has_ended(prepared):
-                # The server has ended this stream properly and then its handler.
-                if (task := asyncio.current_task()) is not None:
-                    task.uncancel()
-                return prepared
-            raise
-        except TimeoutError:
-            logger.warning("Timeout in %s %s", request.method, request.path)
-            raise HTTPGatewayTimeout from None
-        except Exception as error:
-            raise _answer_for(request, logger, error) from None
+    def __init__(self, factory: Callable[[web.Application, Handler], Any]) -> None:
+        self._factory = factory
 
-    return guarded
+    async def make(self, app: web.Application, handler: Handler) -> Handler:
+        """Give the handler that the factory makes for one request."""
+        made = self._factory(app, handler)
+        if inspect.isawaitable(made):
+            made = await made
+        if not callable(made):
+            raise TypeError(f"{name_of(self._factory)} gave {made!r}; an old middleware factory returns a handler.")
+        return made  # type: ignore[no-any-return]
+
+    async def __call__(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        return await (await self.make(request.app, handler))(request)
+
+    def __repr__(self) -> str:
+        return f"<middleware from factory {name_of(self._factory)}>"
 
 
-def _answer_for(request: web.Request, logger: Logger, error: Exception) -> web.HTTPException:
-    """Log *error* and give what the client gets for it."""
-    if isinstance(error, ConnectionError) and _is_gone(request):
-        return web.HTTPBadRequest(text="The client is gone.")  # nobody reads it, and it is no error of ours
-    if request.writer.output_size > 0:
-        _break_off(request, logger, error)
-        return web.HTTPInternalServerError()
-    reference = secrets.token_hex(6)
-    logger.error("Error %s in %s %s", reference, request.method, request.path, exc_info=error)
-    return InternalServerError(reference)
+def _wrap(middleware: Middleware, handler: Handler) -> Handler:
+    return lambda request: middleware(request, handler)
 
 
-def _break_off(request: web.Request, logger: Logger, error: Exception) -> None:
-    """End a response that went wrong half way: a second one behind it would be taken for its body."""
-    logger.error("Error after the response was begun in %s %s", request.method, request.path, exc_info=error)
-    if request.transport is not None:
-        request.transport.abort()
+async def _call_with_factories(
+    middlewares: Sequence[Middleware], handler: Handler, request: web.Request
+) -> web.StreamResponse:
+    for middleware in reversed(middlewares):
+        if isinstance(middleware, _FromFactory):
+            handler = await middleware.make(request.app, handler)
+        else:
+            handler = _wrap(middleware, handler)
+    return await handler(request)
 
 
-def _is_gone(request: web.Request) -> bool:
-    return request.transport is None or request.transport.is_closing()
+def _check(middleware: Any) -> Middleware:
+    if not callable(middleware):
+        raise RouteError(f"{middleware!r} is no middleware; write 'async def middleware(request, handler)'.")
+    if not _is_old_factory(middleware):
+        return middleware  # type: ignore[no-any-return]
+    _hint(middleware)
+    return _FromFactory(middleware)
 
 
-def _has_ended(response: web.StreamResponse) -> bool:
-    # aiohttp forgets the task of a response with its end; there is no other public sign.
-    return response.prepared and response.task is None
+def _is_old_factory(middleware: Callable[..., Any]) -> bool:
+    parameters = parameters_of(middleware)
+    return bool(parameters) and parameters[0].name == "app"
+
+
+def _hint(factory: Callable[..., Any]) -> None:
+    """Say once for each factory, and for the line where it is written, that it is an old one."""
+    with suppress(TypeError):  # one that cannot be remembered is told about each time
+        known = getattr(factory, "__func__", factory)  # a bound method is a new object each time
+        if known in _hinted:
+            return
+        _hinted.add(known)
+    target: Any = inspect.unwrap(without_partials(factory))
+    code = getattr(target, "__code__", None) or getattr(type(target).__call__, "__code__", None)
+    warnings.warn_explicit(
+        f"{name_of(factory)} is an old middleware factory, since its first parameter is 'app'. Write 'async def "
+        "middleware(request, handler)' instead, or webkit.middleware.from_factory(factory) to keep it.",
+        DeprecationWarning,
+        filename=code.co_filename if code else __file__,
+        lineno=code.co_firstlineno if code else 1,
+        module=target.__module__,
+    )

@@ -4,8 +4,10 @@
 everything else (``*/*`` too, so curl and scripts) aiohttp's text.
 """
 
+import json
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from html import escape
 from string import Template
 from typing import Any, Final, Literal
@@ -13,9 +15,9 @@ from typing import Any, Final, Literal
 import msgspec
 from aiohttp import web
 
-from webkit.errors import InternalServerError
+from webkit.errors import InternalServerError, Problem
 
-__all__ = ["Fault", "choose_form", "fault_of", "render_fault"]
+__all__ = ["Fault", "Form", "choose_form", "fault_of", "render_fault"]
 
 Form = Literal["html", "problem", "text"]
 
@@ -77,10 +79,30 @@ class Fault:
     title: str
     detail: str | None = None
     reference: str | None = None
+    type: str = "about:blank"
+    instance: str | None = None
+    extensions: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def messages(self) -> list[str]:
+        """What is wrong in detail, one line each: the extension ``errors``."""
+        errors = self.extensions.get("errors")
+        if not isinstance(errors, list):
+            return []
+        return [_message_of(error) for error in errors if isinstance(error, Mapping) and "message" in error]
 
 
 def fault_of(error: web.HTTPException) -> Fault | None:
     """Give what *error* says by itself, or ``None`` where its author chose the text, body or content type."""
+    if isinstance(error, Problem):
+        return Fault(
+            error.status,
+            error.title,
+            detail=error.detail,
+            type=error.type,
+            instance=error.instance,
+            extensions=error.extensions,
+        )
     if error.status < 400 or error.headers.get("Content-Type") != "text/plain; charset=utf-8":
         return None
     if isinstance(error, InternalServerError):
@@ -110,15 +132,13 @@ def choose_form(accept: str) -> Form:
 def render_fault(fault: Fault, form: Form) -> tuple[str, bytes]:
     """Give (content type, body) of *fault* in *form*."""
     if form == "html":
-        return "text/html; charset=utf-8", _page(fault).encode()
+        return "text/html; charset=utf-8", _page(fault).encode(errors="replace")
     if form == "problem":
-        return "application/problem+json", msgspec.json.encode(_problem(fault))
-    text = f"{fault.status}: {fault.title}"
-    if fault.detail:
-        text += f"\n{fault.detail}"
+        return "application/problem+json", _encode_problem(_problem(fault))
+    lines = [f"{fault.status}: {fault.title}", fault.detail, *fault.messages]
     if fault.reference:
-        text += f"\nReference: {fault.reference}"
-    return "text/plain; charset=utf-8", text.encode()
+        lines.append(f"Reference: {fault.reference}")
+    return "text/plain; charset=utf-8", "\n".join(filter(None, lines)).encode(errors="replace")
 
 
 def _quality_of(item: str) -> float:
@@ -133,15 +153,33 @@ def _quality_of(item: str) -> float:
 
 def _page(fault: Fault) -> str:
     lines = [f"<p>{escape(text)}</p>" for text in (_ADVICE.get(fault.status), fault.detail) if text]
+    if fault.messages:
+        lines.append("<ul>" + "".join(f"<li>{escape(message)}</li>" for message in fault.messages) + "</ul>")
     if fault.reference:
         lines.append(f"<p>Reference: <code>{escape(fault.reference)}</code></p>")
     return _PAGE.substitute(status=fault.status, title=escape(fault.title), lines="\n".join(lines))
 
 
 def _problem(fault: Fault) -> dict[str, Any]:
-    problem: dict[str, Any] = {"type": "about:blank", "title": fault.title, "status": fault.status}
-    if fault.detail:
-        problem["detail"] = fault.detail
-    if fault.reference:
-        problem["reference"] = fault.reference
-    return problem
+    known = {
+        "type": fault.type,
+        "title": fault.title,
+        "status": fault.status,
+        "detail": fault.detail,
+        "instance": fault.instance,
+        "reference": fault.reference,
+    }
+    return {name: value for name, value in known.items() if value is not None} | dict(fault.extensions)
+
+
+def _encode_problem(problem: dict[str, Any]) -> bytes:
+    try:
+        return msgspec.json.encode(problem)
+    except UnicodeEncodeError:
+        # A text from a header with bytes that are no UTF-8: JSON can write it as an escape.
+        return json.dumps(msgspec.to_builtins(problem)).encode()
+
+
+def _message_of(error: Mapping[str, Any]) -> str:
+    where = " ".join(str(error[key]) for key in ("in", "name") if error.get(key))
+    return f"{where}: {error['message']}" if where else str(error["message"])

@@ -19,12 +19,13 @@ from yarl import URL
 from webkit.converters import BY_NAME, Converter
 from webkit.errors import NoSuchRoute, RouteError, did_you_mean
 
-__all__ = ["Parameter", "Template", "normalize_literal", "parse"]
+__all__ = ["PATH_SAFE", "Parameter", "Template", "normalize_literal", "parse"]
 
 _DEFAULT: Final = BY_NAME["str"]
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-# What RFC 3986 allows in a path segment beside letters, digits and "_.-~" (which quote() keeps by itself).
-_SEGMENT_SAFE: Final = "!$&'()*+,;=:@"
+#: What RFC 3986 allows in a path beside letters, digits and "_.-~" (which quote() keeps by itself).
+#: The percent signs of the compared form are already %25, or the beginning of %2F.
+PATH_SAFE: Final = "/%!$&'()*+,;=:@"
 # Expressions that surely match no "/": they are tried against one segment. Everything else, however harmless,
 # is matched against the rest of the path, which is always right and only a little slower.
 _ONE_SEGMENT: Final = re.compile(
@@ -32,7 +33,7 @@ _ONE_SEGMENT: Final = re.compile(
       \\[dws.\-]                                                       # \d
     | \[ (?: [A-Za-z0-9]-[A-Za-z0-9] | \\[dws.\-] | [A-Za-z0-9_.,~@+] )+ -? \]   # [a-z0-9_]
     | \[\^ [^\[\]\\]* / [^\[\]\\]* \]                                  # [^/]
-    | \( (?:\?:)? | \) | \|                                            # (?:a|b)
+    | [()|]                                                            # (?:a|b)
     | [*+?] | \{[0-9]*,?[0-9]*\}                                       # {2,3}
     | [A-Za-z0-9_~@:;=!&'%-]
     )*""",
@@ -47,6 +48,13 @@ class Parameter:
     name: str
     pattern: str
     converter: Converter | None = None
+
+    @property
+    def kind(self) -> str:
+        """What it takes, for people and for telling two templates apart."""
+        if self.converter is None or self.converter is _DEFAULT:
+            return self.pattern
+        return self.converter.name
 
     @property
     def is_default(self) -> bool:
@@ -82,7 +90,7 @@ class Template:
     @property
     def shape(self) -> str:
         """The template without the names of its parameters: what two routes conflict by."""
-        return "".join(part if isinstance(part, str) else f"{{:{part.pattern}}}" for part in self.parts)
+        return "".join(part if isinstance(part, str) else f"{{:{part.kind}}}" for part in self.parts)
 
     @property
     def literal_depth(self) -> int:
@@ -91,6 +99,11 @@ class Template:
         if len(self.parts) > 1:
             head = head.rpartition("/")[0]
         return head.rstrip("/").count("/")
+
+    @property
+    def regex(self) -> str:
+        """The whole template as an expression with named groups."""
+        return "".join(re.escape(part) if isinstance(part, str) else part.regex for part in self.parts)
 
     def segments(self) -> list[list[Part]]:
         """Split at the slashes of the literals; the part before the leading slash is left out."""
@@ -113,13 +126,13 @@ class Template:
             RouteError: a value does not fit its parameter, so the URL would not lead back here.
         """
         self._check_names(values)
-        path = "".join(
-            quote(part, safe=_SEGMENT_SAFE + "/%") if isinstance(part, str) else self._text_of(part, values[part.name])
-            for part in self.parts
-        )
-        if not {".", ".."}.isdisjoint(path.split("/")):
-            raise RouteError(f"{path!r} has a '.' or '..' segment, which every browser resolves before it asks.")
-        return path
+        texts = {parameter.name: self._text_of(parameter, values[parameter.name]) for parameter in self.parameters}
+        path = "".join(part if isinstance(part, str) else texts[part.name] for part in self.parts)
+        self._check_way_back(path, texts)
+        try:
+            return quote(path, safe=PATH_SAFE)
+        except UnicodeEncodeError as error:
+            raise RouteError(f"{path!r} is no text that UTF-8 can hold.") from error
 
     def _check_names(self, values: Mapping[str, Any]) -> None:
         names = [parameter.name for parameter in self.parameters]
@@ -132,19 +145,25 @@ class Template:
             raise NoSuchRoute(f"The path {self.path!r} needs a value for {', '.join(map(repr, missing))}.")
 
     def _text_of(self, parameter: Parameter, value: Any) -> str:
-        """Give the percent-encoded text of one value."""
+        """Give the text of one value, as ``path_safe``."""
         text = (parameter.converter or _DEFAULT).encode(value)
-        spans = not parameter.in_segment
         safe_form = (text or "").replace("%", "%25")
-        if not spans:
+        if parameter.in_segment:
             safe_form = safe_form.replace("/", "%2F")
         if text is None or re.fullmatch(parameter.pattern, safe_form) is None:
-            kind = parameter.converter.name if parameter.converter else parameter.pattern
-            raise RouteError(f"{value!r} does not fit {{{parameter.name}:{kind}}} in the path {self.path!r}.")
-        try:
-            return quote(text, safe=_SEGMENT_SAFE + "/" * spans)
-        except UnicodeEncodeError as error:
-            raise RouteError(f"{value!r} for {parameter.name!r} is no text that UTF-8 can hold.") from error
+            raise RouteError(f"{value!r} does not fit {{{parameter.name}:{parameter.kind}}} in the path {self.path!r}.")
+        return safe_form
+
+    def _check_way_back(self, path: str, texts: Mapping[str, str]) -> None:
+        if not {".", ".."}.isdisjoint(path.split("/")):
+            raise RouteError(f"{path!r} has a '.' or '..' segment, which every browser resolves before it asks.")
+        # One parameter alone has nobody to lose a part of its text to.
+        if len(texts) > 1:
+            match = re.fullmatch(self.regex, path)
+            read = {name: match[name] for name in texts} if match else {}
+            if read != texts:
+                found = ", ".join(f"{name}={text!r}" for name, text in read.items()) or "nothing of the kind"
+                raise RouteError(f"{path!r} would be read as {found} by the path {self.path!r}.")
 
 
 def parse(path: str) -> Template:
@@ -152,7 +171,8 @@ def parse(path: str) -> Template:
 
     Raises:
         RouteError: the path does not start with ``/``, its braces do not match, a name is no identifier or given
-            twice, an expression does not compile, or a bare word after the colon names no converter.
+            twice, an expression does not compile or is in another's way, or a bare word after the colon names no
+            converter.
     """
     if path and not path.startswith("/"):
         raise RouteError(f"A path starts with '/': write {'/' + path!r} instead of {path!r}.")
@@ -164,6 +184,10 @@ def parse(path: str) -> Template:
     for name in names:
         if names.count(name) > 1:
             raise RouteError(f"The path {path!r} has two parameters named {name!r}; give each its own name.")
+    try:
+        re.compile(template.regex)
+    except re.error as error:
+        raise RouteError(f"The expressions of the path {path!r} do not go together: {error}.") from None
     return template
 
 

@@ -1,20 +1,42 @@
 """Requests: the webkit application around one, and URLs by name as seen from it."""
 
 from collections.abc import Iterable, Mapping
+from random import getrandbits
 from typing import TYPE_CHECKING, Any, Final
 
 from aiohttp import web
 from yarl import URL
 
 from webkit.errors import NoSuchRoute, did_you_mean
+from webkit.responses import redirect
 
 if TYPE_CHECKING:
     from webkit.application import Application
 
-__all__ = ["APPLICATION", "application_of", "build_url", "url_for"]
+__all__ = [
+    "APPLICATION",
+    "REQUEST_ID",
+    "add_query",
+    "application_of",
+    "build_url",
+    "new_request_id",
+    "redirect_to",
+    "url_for",
+    "url_of",
+]
 
 #: Where a wrapped ``web.Application`` keeps the webkit application that wraps it.
 APPLICATION: "Final[web.AppKey[Application]]" = web.AppKey("webkit.application")
+
+#: The id of a request, in its log line and in the reference of a 500.
+REQUEST_ID: "Final[web.RequestKey[str]]" = web.RequestKey("webkit.request_id", str)
+
+
+def new_request_id() -> str:
+    """Give an id that no other request of any process has: 16 hexadecimal digits."""
+    # PERF: an id is no secret, and the system's random numbers cost a call of the kernel each. Python seeds these
+    # anew in a child process.
+    return f"{getrandbits(64):016x}"
 
 
 def application_of(request: web.Request) -> "Application":
@@ -47,6 +69,13 @@ def url_for(request: web.Request, name: str, /, *, query: Mapping[str, Any] | st
     return build_url((own.router, request.match_info.apps[0].router), name, query, parts)
 
 
+def redirect_to(
+    request: web.Request, name: str, /, *, status: int = 303, query: Mapping[str, Any] | str | None = None, **parts: Any
+) -> web.StreamResponse:
+    """Answer with a redirect to the route *name* (see :func:`url_for`); 303 makes the browser GET it."""
+    return redirect(url_for(request, name, query=query, **parts), status=status)
+
+
 def build_url(
     routers: Iterable[Mapping[str, web.AbstractResource]],
     name: str,
@@ -57,15 +86,32 @@ def build_url(
     known: list[str] = []
     for router in routers:
         if name in router:
-            url = _url_of(router[name], parts)
-            return url.with_query(query) if query else url
+            return add_query(url_of(router[name], parts), query)
         known.extend(router)
     hint = did_you_mean(name, known)
     raise NoSuchRoute(f"No route is named {name!r}.{hint} `python -m webkit --routes ...` lists them.")
 
 
-def _url_of(resource: web.AbstractResource, parts: Mapping[str, Any]) -> URL:
+def url_of(resource: web.AbstractResource, parts: Mapping[str, Any]) -> URL:
+    """Give the URL of *resource*; the parts may be numbers and the like where it is aiohttp's too.
+
+    Raises:
+        NoSuchRoute: a parameter is missing, or one is given that the path does not have.
+        RouteError: a value does not fit its parameter.
+    """
     if hasattr(resource, "template"):
         return resource.url_for(**parts)
-    # A resource of aiohttp's own takes strings only.
-    return resource.url_for(**{name: str(value) for name, value in parts.items()})
+    # A resource of aiohttp's own takes text only, and does not encode the prefix that it was mounted under.
+    texts: dict[str, Any] = {name: part if isinstance(part, bool) else str(part) for name, part in parts.items()}
+    try:
+        return URL(str(resource.url_for(**texts)))
+    except (KeyError, TypeError):
+        given = ", ".join(parts) or "none"
+        raise NoSuchRoute(f"The path {resource.canonical!r} has other parameters; given were {given}.") from None
+
+
+def add_query(url: URL, query: Mapping[str, Any] | str | None) -> URL:
+    """Give *url* with *query*, whose leading ``?`` may be there."""
+    if isinstance(query, str):
+        query = query.removeprefix("?")
+    return url.with_query(query) if query else url

@@ -4,8 +4,7 @@ They are registered with aiohttp's router for their names, URLs and routes to be
 index key that no path can equal: aiohttp never asks them. :mod:`webkit.routing` does.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from logging import Logger
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
@@ -15,8 +14,9 @@ from yarl import URL
 
 from webkit.binding import Binding, Call, bind, is_coroutine_function, name_of
 from webkit.errors import RouteError
-from webkit.middleware import check_middlewares, compose, guard
-from webkit.paths import Template, normalize_literal
+from webkit.middleware import check_middlewares, compose
+from webkit.paths import PATH_SAFE, Template, normalize_literal
+from webkit.requests import add_query
 from webkit.responses import make_response
 from webkit.types import Endpoint, ExpectHandler, Handler, Middleware
 from webkit.views import ViewBinding, bind_view
@@ -24,7 +24,7 @@ from webkit.views import ViewBinding, bind_view
 if TYPE_CHECKING:
     from webkit.routing import RouteTable
 
-__all__ = ["INDEX_PREFIX", "DynamicResource", "MatchInfo", "PlainResource", "TableRoute", "url_text"]
+__all__ = ["INDEX_PREFIX", "DynamicResource", "MatchInfo", "PlainResource", "TableRoute"]
 
 # No path starts like this, so aiohttp's router never comes to the resources indexed under it.
 INDEX_PREFIX: Final = "webkit:"
@@ -59,6 +59,7 @@ class TableRoute(web.ResourceRoute):
         expect_handler: ExpectHandler | None = None,
         middlewares: Sequence[Middleware] = (),
         implied: bool = False,
+        meta: Mapping[str, Any] | None = None,
     ) -> None:
         self.endpoint = endpoint
         self.table_resource = resource
@@ -66,6 +67,8 @@ class TableRoute(web.ResourceRoute):
         self.middlewares = check_middlewares(middlewares)
         #: Whether it is the HEAD that a GET brings along; an explicit one replaces it.
         self.implied = implied
+        #: What middlewares and tools want to know of the route.
+        self.meta: Mapping[str, Any] = dict(meta or {})
         self._view: ViewBinding | None = None
         self._binding: Binding | None = None
         self._plain = self._prepare(endpoint, resource.path_template)
@@ -95,12 +98,14 @@ class TableRoute(web.ResourceRoute):
         values = binding.decode(texts)
         return None if values is None else MatchInfo(texts, self, values)
 
-    def compile(self, middlewares: Sequence[Middleware], logger: Logger, shared: Handler | None) -> None:
-        """Compose the chains. *shared* is the entry of a table behind a boundary, which guards by itself."""
+    def compile(
+        self, middlewares: Sequence[Middleware], guard: Callable[[Handler], Handler], shared: Handler | None
+    ) -> None:
+        """Compose the chains. *shared* is the entry of a table whose requests come through the boundary anyway."""
         inner = compose(self.middlewares, self._plain)
         #: With the middlewares of the application around it: what the boundary calls.
-        self.chain = guard(compose(middlewares, inner), logger)
-        self._inner = inner if shared else guard(inner, logger)
+        self.chain = guard(compose(middlewares, inner))
+        self._inner = inner if shared else guard(inner)
         # PERF: aiohttp caches the chains of 1,024 handlers; with one entry for all, any number of routes is one.
         self.entry = shared or self._inner
 
@@ -159,14 +164,16 @@ class _TableResource(web.Resource):
         """Never: aiohttp's router must not put its own routes onto this resource."""
         return False
 
-    def url_for(self, **parts: Any) -> URL:
+    def url_for(self, /, **parts: Any) -> URL:
         """Give the URL with *parts* in it, percent-encoded (``NoSuchRoute``, ``RouteError``)."""
-        path = quote(self.prefix, safe="/%!$&'()*+,;=:@") + self.path_template.build(parts)
+        path = quote(self.prefix, safe=PATH_SAFE) + self.path_template.build(parts)
+        if path.startswith("//"):
+            raise RouteError(f"{path!r} begins with '//': a browser would take what follows for the name of a host.")
         return URL.build(path=path or "/", encoded=True)
 
     def url(self, *, parts: Mapping[str, Any] | None = None, query: Mapping[str, Any] | str | None = None) -> str:
         """Give the URL as a string (aiohttp 0.21): ``url(parts={"user": "john_doe"}, query="?a=b")``."""
-        return url_text(self.url_for(**(parts or {})), query)
+        return str(add_query(self.url_for(**(parts or {})), query))
 
     def add_route(
         self,
@@ -176,6 +183,7 @@ class _TableResource(web.Resource):
         expect_handler: ExpectHandler | None = None,
         middlewares: Sequence[Middleware] = (),
         implied: bool = False,
+        meta: Mapping[str, Any] | None = None,
     ) -> TableRoute:
         """Answer *method* (or ``"*"``: any other) with *handler*.
 
@@ -195,6 +203,7 @@ class _TableResource(web.Resource):
             expect_handler=expect_handler,
             middlewares=middlewares,
             implied=implied,
+            meta=meta,
         )
         if self.table.claim(route):
             self.register_route(route)
@@ -251,15 +260,8 @@ class DynamicResource(_TableResource, web.DynamicResource):
 
 
 def _for_aiohttp(template: Template) -> str:
-    """Write the template in aiohttp's words, for ``get_info()``: it knows no converters."""
+    """Write the template in aiohttp's words, for ``get_info()``: it knows no converters, and no braces in literals."""
     return "".join(
-        part if isinstance(part, str) else f"{{{part.name}}}" if part.is_default else f"{{{part.name}:{part.pattern}}}"
+        quote(part, safe=PATH_SAFE) if isinstance(part, str) else f"{{{part.name}:{part.pattern}}}"
         for part in template.parts
     )
-
-
-def url_text(url: URL, query: Mapping[str, Any] | str | None) -> str:
-    """Give *url* with *query* as a string; a leading ``?`` of the query may be there."""
-    if isinstance(query, str):
-        query = query.removeprefix("?")
-    return str(url.with_query(query) if query else url)

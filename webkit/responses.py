@@ -140,6 +140,9 @@ async def make_response(result: Any, request: web.Request, origin: str) -> web.S
     if isinstance(result, web.HTTPException):
         raise result
     if isinstance(result, web.StreamResponse):
+        if result.prepared and request.get(PREPARED) is not result:
+            # aiohttp would send nothing for it, and the client would wait for ever.
+            raise TypeError(f"{origin} returned a response that was sent already. Make a new one for each request.")
         return result
     if isinstance(result, Renderable):
         return await result.respond(request)

@@ -14,6 +14,7 @@ from webkit.errors import NoSuchRoute, RouteError, did_you_mean
 from webkit.middleware import check_middlewares
 from webkit.resources import DynamicResource, PlainResource, TableRoute
 from webkit.routing import MountPoint, NameAlias, RouteTable
+from webkit.shadows import find_shadowed
 from webkit.types import Endpoint, ExpectHandler, Middleware, Route
 
 __all__ = ["Decorator", "Group", "RouteAdder", "Router"]
@@ -42,6 +43,7 @@ class RouteAdder(ABC):
         name: str | None = None,
         expect_handler: ExpectHandler | None = None,
         middlewares: Sequence[Middleware] = (),
+        meta: Mapping[str, Any] | None = None,
     ) -> TableRoute:
         """Answer *method* on *path* with *handler*."""
 
@@ -64,6 +66,7 @@ class RouteAdder(ABC):
                         name=route.name,
                         expect_handler=route.expect_handler,
                         middlewares=route.middlewares,
+                        meta=route.meta,
                     )
                 )
             elif isinstance(route, web.AbstractRouteDef):
@@ -170,15 +173,17 @@ class Group(RouteAdder):
         name: str | None = None,
         expect_handler: ExpectHandler | None = None,
         middlewares: Sequence[Middleware] = (),
+        meta: Mapping[str, Any] | None = None,
     ) -> TableRoute:
         """Answer *method* on the prefix and *path*; the middlewares of the group are outside those of the route."""
         return self._outer.add_route(
             method,
-            self._prefix + path,
+            self._below(path),
             handler,
             name=name,
             expect_handler=expect_handler,
             middlewares=(*self._middlewares, *middlewares),
+            meta=meta,
         )
 
     def add_get(
@@ -186,7 +191,12 @@ class Group(RouteAdder):
     ) -> TableRoute:
         """Answer GET, and HEAD unless *allow_head* is false."""
         options["middlewares"] = (*self._middlewares, *options.get("middlewares", ()))
-        return self._outer.add_get(self._prefix + path, handler, name=name, allow_head=allow_head, **options)
+        return self._outer.add_get(self._below(path), handler, name=name, allow_head=allow_head, **options)
+
+    def _below(self, path: str) -> str:
+        if path and not path.startswith("/"):
+            raise RouteError(f"A path starts with '/', in a group too: write {'/' + path!r} instead of {path!r}.")
+        return self._prefix + path
 
 
 class Router(RouteAdder, Mapping[str, web.AbstractResource]):
@@ -209,6 +219,7 @@ class Router(RouteAdder, Mapping[str, web.AbstractResource]):
         name: str | None = None,
         expect_handler: ExpectHandler | None = None,
         middlewares: Sequence[Middleware] = (),
+        meta: Mapping[str, Any] | None = None,
     ) -> TableRoute:
         """Answer *method* on *path* with *handler*.
 
@@ -216,7 +227,7 @@ class Router(RouteAdder, Mapping[str, web.AbstractResource]):
             RouteError: the path, the name or the handler is no good, or another route answers this already.
         """
         resource = self.add_resource(path, name=name)
-        return resource.add_route(method, handler, expect_handler=expect_handler, middlewares=middlewares)
+        return resource.add_route(method, handler, expect_handler=expect_handler, middlewares=middlewares, meta=meta)
 
     def add_get(
         self, path: str, handler: Endpoint, *, name: str | None = None, allow_head: bool = True, **options: Any
@@ -233,9 +244,9 @@ class Router(RouteAdder, Mapping[str, web.AbstractResource]):
         self._table.check_open()
         return self._wrapped.add_static(prefix, path, **options)
 
-    def get(self, name: str, default: Any = None, **options: Any) -> Any:  # type: ignore[override]
+    def get(self, key: str, default: Any = None, **options: Any) -> Any:  # type: ignore[override]
         """Decorate the handler of GET (and HEAD) on a path, or give the resource of a name, or *default*."""
-        return super().get(name, **options) if name[:1] in {"", "/"} else self._wrapped.get(name, default)
+        return super().get(key, **options) if key[:1] in {"", "/"} else self._wrapped.get(key, default)
 
     def resources(self) -> list[web.AbstractResource]:
         """Give the resources, mounted applications among them as aiohttp shows them."""
@@ -253,6 +264,10 @@ class Router(RouteAdder, Mapping[str, web.AbstractResource]):
     async def resolve(self, request: web.Request) -> web.UrlMappingMatchInfo:
         """Find the route for *request*, as aiohttp's router does."""
         return await self._wrapped.resolve(request)
+
+    def shadowed(self) -> list[tuple[TableRoute, TableRoute]]:
+        """Give pairs of (a route that is never reached, the route that answers first), as far as can be told."""
+        return list(find_shadowed(self._table))
 
     @property
     def frozen(self) -> bool:

@@ -6,8 +6,7 @@ everything else there when the application freezes. What is added straight to ai
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from logging import Logger
-from typing import Any
+from typing import Any, Literal
 
 from aiohttp import web
 from yarl import URL
@@ -15,10 +14,14 @@ from yarl import URL
 from webkit.errors import RouteError
 from webkit.matching import Matcher
 from webkit.paths import normalize_literal, parse
-from webkit.resources import INDEX_PREFIX, DynamicResource, PlainResource, TableRoute, url_text
-from webkit.types import Middleware
+from webkit.requests import add_query, url_of
+from webkit.resources import INDEX_PREFIX, DynamicResource, MatchInfo, PlainResource, TableRoute
+from webkit.types import Handler, Middleware
 
-__all__ = ["MountPoint", "NameAlias", "RouteTable"]
+__all__ = ["MountPoint", "NameAlias", "RouteTable", "TrailingSlash"]
+
+#: What becomes of a path that misses or has a slash at its end too much: 404, a redirect (308), or the route itself.
+TrailingSlash = Literal["strict", "redirect", "ignore"]
 
 # aiohttp's answer of a resource: the match or None, and the methods that the path would allow.
 Resolved = tuple[web.UrlMappingMatchInfo | None, set[str]]
@@ -27,7 +30,7 @@ Resolved = tuple[web.UrlMappingMatchInfo | None, set[str]]
 class _Unlisted(web.AbstractResource):
     """A resource of webkit's own machinery: it has no routes to list, and no URL."""
 
-    def url_for(self, **parts: Any) -> URL:
+    def url_for(self, /, **parts: Any) -> URL:
         """Refuse: only routes have URLs."""
         raise RouteError(f"{self!r} has no URL; ask for a route by its name.")
 
@@ -55,26 +58,32 @@ class RouteTable(_Unlisted):
     def __init__(
         self,
         router: web.UrlDispatcher,
-        logger: Logger,
         *,
+        guard: Callable[[Handler], Handler],
         before_freeze: Callable[[], tuple[Sequence[Middleware], bool]],
-        before_prefix: Callable[[], None],
+        trailing_slash: TrailingSlash = "strict",
     ) -> None:
         """Register with *router*.
 
-        *before_freeze* gives the middlewares, and whether a boundary stands in front of the table; *before_prefix*
-        is called when the application is mounted, while it can still be changed.
+        *guard* puts the error boundary around a handler; *before_freeze* gives the middlewares of the application,
+        and whether all of its requests come through the boundary anyway.
         """
         super().__init__()
         self.resources: list[PlainResource | DynamicResource] = []
+        #: What a route of the same path joins; a mount in between ends that, as in aiohttp.
+        self.last: PlainResource | DynamicResource | None = None
         self.frozen = False
         self._router = router
-        self._logger = logger
+        self._guard = guard
         self._prefix = ""
         self._claims: dict[tuple[str, str], TableRoute] = {}
         self._matcher: Matcher[PlainResource | DynamicResource] | None = None
         self._before_freeze = before_freeze
-        self._before_prefix = before_prefix
+        self._trailing_slash = trailing_slash
+        # Of no resource that anybody sees: they answer for paths that are no route's.
+        nowhere = PlainResource(self, parse("/"))
+        self._slash_route = TableRoute("*", _redirect_slash, nowhere)
+        self._refusal = TableRoute("*", _refuse_expectation, nowhere, expect_handler=_refuse_expectation)
         router.register_resource(self)
 
     def add_resource(self, path: str, *, name: str | None = None) -> PlainResource | DynamicResource:
@@ -84,8 +93,8 @@ class RouteTable(_Unlisted):
             RouteError: the path or the name is no good, or the name is taken by another path.
         """
         self.check_open()
-        for known in self.resources[-1:] if name is None else self.resources:
-            if known.name == name and known.path_template.path == path:
+        for known in (self.last,) if name is None else self.resources:
+            if known is not None and known.name == name and known.path_template.path == path:
                 return known
         template = parse(path)
         kind = DynamicResource if template.parameters else PlainResource
@@ -95,6 +104,7 @@ class RouteTable(_Unlisted):
         except ValueError as error:
             raise RouteError(f"The route name {name!r} for {path!r} cannot be: {error}.") from None
         self.resources.append(resource)
+        self.last = resource
         self.changed()
         return resource
 
@@ -168,22 +178,34 @@ class RouteTable(_Unlisted):
         middlewares, behind_boundary = self._before_freeze()
         self.frozen = True
         shared = _call_inner if behind_boundary else None
-        for resource in self.resources:
-            for route in resource.table_routes:
-                route.compile(middlewares, self._logger, shared)
+        routes = [route for resource in self.resources for route in resource.table_routes]
+        for route in (*routes, self._slash_route, self._refusal):
+            route.compile(middlewares, self._guard, shared)
         self._prepared_matcher()
         self.move_to_end()
 
     def add_prefix(self, prefix: str) -> None:
         """Note the prefix of an application that mounts this one."""
-        self._before_prefix()
         self._prefix = normalize_literal(prefix) + self._prefix
         self.changed()
 
     async def resolve(self, request: web.Request) -> Resolved:
         """Find the route for *request*."""
         path = self.path_below(request)
-        return (None, set()) if path is None else self.find(request.method, path)
+        if path is None:
+            return None, set()
+        if not request.headers.get("Expect", "").isascii():
+            return MatchInfo({}, self._refusal, {}), set()
+        match, allowed = self.find(request.method, path)
+        if match is None and not allowed and self._trailing_slash != "strict":
+            return self._find_with_other_slash(request.method, path)
+        return match, allowed
+
+    def _find_with_other_slash(self, method: str, path: str) -> Resolved:
+        match, allowed = self.find(method, path[:-1] if path.endswith("/") else path + "/")
+        if match is None or self._trailing_slash == "ignore":
+            return match, allowed
+        return MatchInfo({}, self._slash_route, {}), allowed
 
     def path_below(self, request: web.Request) -> str | None:
         """Give the path of *request* below the application, ``None`` where it is outside."""
@@ -199,6 +221,20 @@ class RouteTable(_Unlisted):
             pairs = [(r.path_template if r.path_template.path else parse(root), r) for r in self.resources]
             self._matcher = Matcher(pairs)
         return self._matcher
+
+
+async def _redirect_slash(request: web.Request) -> None:
+    """Redirect to the path with the slash at its end added or taken away."""
+    raw = request.rel_url.raw_path
+    other = raw[:-1] if raw.endswith("/") else raw + "/"
+    # SECURITY: "//example.org" in Location is another host, and to a browser so is "/\\example.org".
+    path = "/" + other.replace("\\", "%5C").lstrip("/")
+    raise web.HTTPPermanentRedirect(URL.build(path=path, query_string=request.rel_url.raw_query_string, encoded=True))
+
+
+async def _refuse_expectation(request: web.Request) -> None:
+    """Refuse an ``Expect`` that is no ASCII: aiohttp would repeat it in its answer, and crash where it is no UTF-8."""
+    raise web.HTTPExpectationFailed
 
 
 async def _call_inner(request: web.Request) -> web.StreamResponse:
@@ -220,6 +256,7 @@ class MountPoint(_Unlisted):
         self._path = prefix
         self._depth = prefix.count("/")
         self._order = len(table.resources)
+        table.last = None
         #: aiohttp's resource of the mounted application, known once it is mounted.
         self.target: web.AbstractResource | None = None
 
@@ -263,13 +300,13 @@ class NameAlias(_Unlisted):
         """The template of the route it names."""
         return getattr(self.target, "template", self.target.canonical)
 
-    def url_for(self, **parts: Any) -> URL:
+    def url_for(self, /, **parts: Any) -> URL:
         """Give the URL of the route it names."""
-        return self.target.url_for(**parts)
+        return url_of(self.target, parts)
 
     def url(self, *, parts: Mapping[str, Any] | None = None, query: Mapping[str, Any] | str | None = None) -> str:
         """Give the URL as a string (aiohttp 0.21)."""
-        return url_text(self.url_for(**(parts or {})), query)
+        return str(add_query(self.url_for(**(parts or {})), query))
 
     async def resolve(self, request: web.Request) -> Resolved:
         """Never: the mounted application answers."""

@@ -9,7 +9,7 @@ import errno
 import logging
 import signal
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
 from types import FrameType, ModuleType
@@ -32,7 +32,7 @@ except ImportError:  # an extra, and not to be had on Windows
 else:
     _new_event_loop = uvloop.new_event_loop
 
-__all__ = ["Server", "ServerConfig", "run", "serve"]
+__all__ = ["AddressError", "Server", "ServerConfig", "run", "serve"]
 
 logger = logging.getLogger("webkit.server")
 
@@ -67,6 +67,10 @@ class ServerConfig:
                 raise ConfigError(f"{name} cannot be negative: {getattr(self, name)}.")
 
 
+class AddressError(OSError):
+    """It cannot be listened where it was asked for: ``filename`` is the path or ``host:port``, ``errno`` the reason."""
+
+
 class Server:
     """One application being served: ``await server.start()``, ``server.urls``, ``await server.stop()``."""
 
@@ -85,7 +89,7 @@ class Server:
         """Start the application and listen.
 
         Raises:
-            OSError: the address cannot be had; everything that was started is ended again.
+            AddressError: the address cannot be had; everything that was started is ended again.
             Exception: what a startup step of the application raised; the contexts entered are left.
         """
         try:
@@ -98,7 +102,8 @@ class Server:
     async def stop(self) -> None:
         """Stop without losing a request that was begun; the steps, each logged with its duration."""
         await _step("stop accepting connections", self._runner.stop_accepting())
-        await _step("tell the application; close WebSockets and event streams", self._runner.shutdown())
+        telling = self._unless_forced(self._runner.shutdown())
+        await _step("tell the application; close WebSockets and event streams", telling)
         await _step("finish running requests", self._runner.drain(self._config.grace_s, self._forced))
         await _step("close connections", self._runner.close_connections())
         await _step("clean up", self._runner.cleanup())
@@ -107,16 +112,31 @@ class Server:
         """Stop waiting for running requests."""
         self._forced.set()
 
+    async def _unless_forced(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do *work*, which may hang in the application's code, until somebody forces."""
+        working, forcing = asyncio.create_task(work), asyncio.create_task(self._forced.wait())
+        try:
+            await _first_of(working, forcing)
+        finally:
+            forcing.cancel()
+            if not working.done():
+                working.cancel()
+        with suppress(asyncio.CancelledError):
+            await working
+
     async def _listen(self) -> None:
         config = self._config
         if config.path is not None:
-            await web.UnixSite(self._runner, config.path, backlog=config.backlog).start()
+            unix_site = web.UnixSite(self._runner, config.path, backlog=config.backlog)
+            await _open(unix_site, config.path)
             if config.host is None:
                 return
         host = config.host or "localhost"
+        if host == "localhost" and config.port == 0:
+            host = "127.0.0.1"  # ::1 would get a port of its own
         try:
             await self._listen_on(host)
-        except OSError as error:
+        except AddressError as error:
             # A machine without IPv6 whose name table has ::1 for localhost all the same.
             if host != "localhost" or error.errno != errno.EADDRNOTAVAIL:
                 raise
@@ -127,7 +147,7 @@ class Server:
         site = web.TCPSite(
             self._runner, host, config.port, backlog=config.backlog, reuse_port=config.reuse_port or None
         )
-        await site.start()
+        await _open(site, f"{host}:{config.port}")
 
 
 class _Runner(web.AppRunner):
@@ -235,34 +255,53 @@ class _Runner(web.AppRunner):
         return task is not None and not task.done()
 
 
+def _print_at_once(line: str) -> None:
+    print(line, flush=True)
+
+
 async def serve(
     app: AnyApplication | Awaitable[AnyApplication],
     config: ServerConfig | None = None,
     *,
     name: str = "the application",
+    announce: Callable[[str], object] | None = _print_at_once,
+    handle_signals: bool = True,
 ) -> None:
     """Serve *app* until SIGINT or SIGTERM; a second signal no longer waits for running requests.
 
+    *announce* is called with the line that says where. Without *handle_signals* it serves until it is cancelled.
+
     Raises:
-        OSError: the address cannot be had.
+        AddressError: the address cannot be had.
         ConfigError: what was awaited is no application.
     """
-    with _Signals() as signals:
-        resolved = app if isinstance(app, AnyApplication) else await app
-        if not isinstance(resolved, AnyApplication):
-            raise ConfigError(f"{name} gave {resolved!r}, which is no application.")
-        server = Server(resolved, config)
-        starting = asyncio.ensure_future(server.start())
-        await asyncio.wait({starting, signals.stop}, return_when=asyncio.FIRST_COMPLETED)
-        if not starting.done():
-            starting.cancel()
-            await asyncio.wait({starting})
+    with _Signals(handle_signals) as signals:
+        starting = asyncio.create_task(_start(app, config, name))
+        try:
+            await _first_of(starting, signals.stop)
+        finally:
+            if not starting.done():
+                starting.cancel()
+                await _first_of(starting, signals.force)
+        if not starting.done() or starting.cancelled():
             return
-        await starting
-        print(f"webkit {__version__} serves {name} on {', '.join(server.urls)} (Ctrl+C stops)", flush=True)
-        await signals.stop
+        server = await starting
         signals.force.add_done_callback(lambda _: server.force())
-        await server.stop()
+        try:
+            if announce is not None:
+                announce(f"webkit {__version__} serves {name} on {', '.join(server.urls)} (Ctrl+C stops)")
+            await signals.stop
+        finally:
+            await server.stop()
+
+
+async def _start(app: AnyApplication | Awaitable[AnyApplication], config: ServerConfig | None, name: str) -> Server:
+    resolved = app if isinstance(app, AnyApplication) else await app
+    if not isinstance(resolved, AnyApplication):
+        raise ConfigError(f"{name} gave {resolved!r}, which is no application.")
+    server = Server(resolved, config)
+    await server.start()
+    return server
 
 
 def run(
@@ -270,15 +309,19 @@ def run(
     config: ServerConfig | None = None,
     *,
     name: str = "the application",
+    announce: Callable[[str], object] | None = _print_at_once,
+    handle_signals: bool = True,
+    loop: asyncio.AbstractEventLoop | None = None,
     **options: Any,
 ) -> None:
-    """Serve *app*, blocking, until SIGINT or SIGTERM.
+    """Serve *app*, blocking, until SIGINT or SIGTERM, or until somebody raises ``aiohttp.web.GracefulExit``.
 
-    *options* are the fields of :class:`ServerConfig`, as in ``run(app, port=8000)``; uvloop is used where installed.
+    *options* are the fields of :class:`ServerConfig`, as in ``run(app, port=8000)``; uvloop is used where installed,
+    unless there is a *loop*, which is closed in the end. *announce* and *handle_signals* are those of :func:`serve`.
 
     Raises:
         ConfigError: an option is unknown or out of range, or both a configuration and options are given.
-        OSError: the address cannot be had.
+        AddressError: the address cannot be had.
     """
     if options and config is not None:
         raise ConfigError(f"Give either a ServerConfig or options, not both: {', '.join(options)}.")
@@ -288,21 +331,39 @@ def run(
         raise ConfigError(f"run() has no option {', '.join(sorted(unknown))}; there are {known}.")
     if not logging.getLogger().handlers:
         logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    with asyncio.Runner(loop_factory=_new_event_loop) as runner:
-        runner.run(serve(app, config or ServerConfig(**options), name=name))
+    serving = serve(app, config or ServerConfig(**options), name=name, announce=announce, handle_signals=handle_signals)
+    with asyncio.Runner(loop_factory=_new_event_loop if loop is None else lambda: loop) as runner:
+        _run_to_the_end(runner, serving)
+
+
+def _run_to_the_end(runner: asyncio.Runner, serving: Coroutine[Any, Any, None]) -> None:
+    """Run *serving*. What leaves the loop at once, GracefulExit and Ctrl+C without a handler, stops it in order."""
+
+    async def wait() -> None:
+        await task
+
+    task = runner.get_loop().create_task(serving)
+    try:
+        runner.run(wait())
+    except (web.GracefulExit, KeyboardInterrupt):
+        if not task.done():
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                runner.run(wait())
 
 
 class _Signals:
     """SIGINT and SIGTERM as futures: the first asks to stop, the second forces. Restores what was there before."""
 
-    def __init__(self) -> None:
+    def __init__(self, are_handled: bool) -> None:
+        self._are_handled = are_handled
         self._loop = asyncio.get_running_loop()
         self.stop: asyncio.Future[None] = self._loop.create_future()
         self.force: asyncio.Future[None] = self._loop.create_future()
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in (signal.SIGINT, signal.SIGTERM) if self._are_handled else ():
             # Not add_signal_handler: Windows has none, and signal.signal gives back what to restore.
             with suppress(ValueError):  # not in the main thread: somebody else handles signals
                 self._before[number] = signal.signal(number, self._on_signal)
@@ -319,6 +380,10 @@ class _Signals:
         waiting = self.force if self.stop.done() else self.stop
         if not waiting.done():
             waiting.set_result(None)
+
+
+async def _first_of(*futures: asyncio.Future[Any]) -> None:
+    await asyncio.wait(futures, return_when=asyncio.FIRST_COMPLETED)
 
 
 async def _step(what: str, work: Awaitable[None]) -> None:
@@ -349,6 +414,13 @@ def _wrapped(app: AnyApplication) -> web.Application:
     app.on_response_prepare.append(note)
     app.on_shutdown.append(close)
     return app
+
+
+async def _open(site: web.BaseSite, where: str) -> None:
+    try:
+        await site.start()
+    except OSError as error:
+        raise AddressError(error.errno, error.strerror or str(error), where) from error
 
 
 def _url_of(address: Any, host: str) -> str:

@@ -3,8 +3,8 @@
 Imports nothing of webkit, so every module may import it.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
 
 from aiohttp import web
@@ -41,7 +41,8 @@ class Route:
     """A route that is not yet part of an application: ``app.add_routes([Route("GET", "/", home)])``.
 
     *method* is one HTTP method or ``"*"``. ``GET`` answers ``GET`` alone; the short form ``app.get`` adds HEAD.
-    *middlewares* run for this route only, the first listed is the outermost.
+    *middlewares* run for this route only, the first listed is the outermost. *meta* is whatever middlewares and tools
+    want to know of a route: ``request.match_info.route.meta``.
     """
 
     method: str
@@ -50,6 +51,7 @@ class Route:
     name: str | None = None
     expect_handler: ExpectHandler | None = None
     middlewares: Sequence[Middleware] = ()
+    meta: Mapping[str, Any] = field(default_factory=dict)
 
 
 @runtime_checkable
@@ -75,6 +77,9 @@ class Renderer(Protocol):
         self, request: web.Request, name: str, context: dict[str, Any], *, status: int = 200
     ) -> web.StreamResponse:
         """Answer with the template *name* rendered over *context*."""
+
+    async def render_error(self, request: web.Request, status: int, context: dict[str, Any]) -> str | None:
+        """Give the page ``errors/STATUS.html`` rendered over *context*, ``None`` where there is no such template."""
 
 
 class StaticUrls(Protocol):

@@ -12,8 +12,8 @@ from yarl import URL
 from webkit.binding import Binding, bind, name_of
 from webkit.errors import ConfigError, HTTPMethodNotAllowed, HTTPNotFound
 from webkit.paths import Template, parse
-from webkit.requests import application_of, url_for
-from webkit.responses import Response, make_response, redirect
+from webkit.requests import application_of, redirect_to, url_for
+from webkit.responses import Response, make_response
 from webkit.types import RENDERER
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class View(web.View):
         self, name: str, /, *, status: int = 303, query: Mapping[str, Any] | str | None = None, **parts: Any
     ) -> web.StreamResponse:
         """Answer with a redirect to the route *name*; 303 makes the browser GET it."""
-        return redirect(self.url_for(name, query=query, **parts), status=status)
+        return redirect_to(self.request, name, status=status, query=query, **parts)
 
     async def render(self, name: str, /, *, status: int = 200, **context: Any) -> web.StreamResponse:
         """Answer with the template *name*, rendered over *context*.

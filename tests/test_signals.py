@@ -1,0 +1,238 @@
+"""Signals: one's own, and what may handle them. A plain function is refused before the application starts."""
+
+import logging
+from collections.abc import AsyncIterator
+from functools import partial, wraps
+from typing import Any
+
+import pytest
+from aiohttp import ServerDisconnectedError, web
+
+from tests.serving import Running, Serve
+from webkit import Application, ConfigError
+from webkit.lifespan import Signal
+
+SIGNALS = ["on_startup", "on_shutdown", "on_cleanup", "on_response_prepare"]
+
+
+async def test_a_signal_of_ones_own_calls_its_handlers_in_order() -> None:
+    paid: Signal = Signal("shop.paid")
+    seen: list[str] = []
+
+    async def thank(order: str, *, amount: int) -> None:
+        seen.append(f"thanks for {order}")
+
+    @paid
+    async def book(order: str, *, amount: int) -> None:
+        seen.append(f"{amount} for {order}")
+
+    paid.insert(0, thank)
+    await paid.send("bread", amount=3)
+    paid.freeze()
+    await paid.send("milk", amount=1)
+    assert seen == ["thanks for bread", "3 for bread", "thanks for milk", "1 for milk"]
+
+
+async def test_the_first_error_of_a_handler_ends_the_sending() -> None:
+    paid = Signal("shop.paid")
+
+    async def fail() -> None:
+        raise LookupError("no till")
+
+    async def never() -> None:
+        raise AssertionError
+
+    paid.extend([fail, never])
+    with pytest.raises(LookupError, match="no till"):
+        await paid.send()
+
+
+def test_a_frozen_signal_takes_no_more_handlers() -> None:
+    async def handle() -> None: ...
+
+    paid = Signal("shop.paid")
+    paid.freeze()
+    with pytest.raises(RuntimeError, match=r"shop\.paid cannot change any more"):
+        paid.append(handle)
+
+
+def test_a_signal_may_be_made_with_its_owner_as_in_aiosignal() -> None:
+    class Shop:
+        def __init__(self) -> None:
+            self.on_paid = Signal(self)
+
+        def __repr__(self) -> str:
+            raise AssertionError("It is not made yet.")
+
+    assert Shop().on_paid.name == "the signal of Shop"
+
+
+def plain(*args: Any) -> None:
+    raise AssertionError("It is never called.")
+
+
+async def answer(request: web.Request) -> str:
+    return "answer"
+
+
+@pytest.mark.parametrize("signal", SIGNALS)
+async def test_a_plain_function_is_refused_before_anything_is_begun(signal: str, running: Running) -> None:
+    begun: list[str] = []
+
+    async def context(app: Application) -> AsyncIterator[None]:
+        begun.append("context")
+        yield
+
+    async def handler(app: Application) -> None:
+        begun.append("handler")
+
+    app = Application()
+    app.cleanup_ctx.append(context)
+    app.on_startup.append(handler)
+    getattr(app, signal).append(plain)
+    with pytest.raises(ConfigError, match=rf"\.plain cannot handle {signal}: .*Write 'async def' instead of 'def'"):
+        async with running(app):
+            pass
+    assert begun == []
+
+
+@pytest.mark.parametrize("signal", SIGNALS)
+def test_a_plain_function_of_a_mounted_application_is_refused_when_it_is_mounted(signal: str) -> None:
+    child = Application()
+    getattr(child, signal).append(plain)
+    with pytest.raises(ConfigError, match=signal):
+        Application().mount("/child", child)
+
+
+async def test_a_plain_function_that_comes_during_the_start_is_refused_too(running: Running) -> None:
+    async def append(app: Application) -> None:
+        app.on_response_prepare.append(plain)
+
+    app = Application()
+    app.on_startup.append(append)
+    with pytest.raises(ConfigError, match="plain cannot handle on_response_prepare"):
+        async with running(app):
+            pass
+
+
+def test_a_method_a_generator_and_a_plain_function_are_told_apart_from_coroutine_functions() -> None:
+    class Holder:
+        def close(self, app: Application) -> None:
+            raise AssertionError
+
+        async def open(self, app: Application) -> None: ...
+
+    def generator(app: Application) -> Any:
+        yield
+
+    async def context(app: Application) -> AsyncIterator[None]:
+        yield
+
+    refused: list[tuple[Any, str]] = [
+        (Holder().close, "plain function"),
+        (generator, "plain function"),
+        (context, r"cleanup_ctx instead"),
+    ]
+    for handler, words in refused:
+        signal = Signal()
+        signal.append(handler)
+        with pytest.raises(ConfigError, match=words):
+            signal.freeze()
+    signal = Signal()
+    signal.append(Holder().open)
+    signal.freeze()
+
+
+class Recorder:
+    """A handler that is an object. Its ``__call__`` is a coroutine function."""
+
+    def __init__(self, seen: list[str]) -> None:
+        self.seen = seen
+
+    async def __call__(self, *args: Any) -> None:
+        self.seen.append("object")
+
+
+def make_handlers(seen: list[str]) -> list[Any]:
+    """Handlers of all shapes that give something to await."""
+
+    async def function(*args: Any) -> None:
+        seen.append("function")
+
+    async def named(word: str, *args: Any) -> None:
+        seen.append(word)
+
+    @wraps(function)
+    def wrapper(*args: Any) -> Any:
+        return named("wrapper", *args)
+
+    class Plain:
+        def __call__(self, *args: Any) -> Any:
+            return named("plain object", *args)
+
+    return [
+        function,
+        partial(named, "partial"),
+        lambda *args: named("lambda", *args),
+        wrapper,
+        Recorder(seen),
+        Plain(),
+    ]
+
+
+HANDLED = ["function", "partial", "lambda", "wrapper", "object", "plain object"]
+
+
+@pytest.mark.parametrize("signal", ["on_startup", "on_shutdown", "on_cleanup"])
+async def test_whatever_gives_something_to_await_handles_start_and_stop(signal: str, running: Running) -> None:
+    seen: list[str] = []
+    app = Application()
+    getattr(app, signal).extend(make_handlers(seen))
+    async with running(app):
+        pass
+    assert seen == HANDLED
+
+
+async def test_whatever_gives_something_to_await_handles_the_preparation_of_responses(serve: Serve) -> None:
+    seen: list[str] = []
+    child = Application()
+    child.add_get("/", answer)
+    child.on_response_prepare.extend(make_handlers(seen))
+    app = Application()
+    app.add_get("/", answer)
+    app.on_response_prepare.extend(make_handlers(seen))
+    app.mount("/child", child)
+    client = await serve(app)
+    assert (await client.get("/")).text == "answer"
+    assert seen == HANDLED
+    seen.clear()
+    assert (await client.get("/child/")).text == "answer"
+    assert seen == HANDLED * 2
+
+
+async def test_a_lambda_that_gives_nothing_to_await_fails_the_start_by_name(running: Running) -> None:
+    app = Application()
+    app.on_startup.append(lambda app: None)  # type: ignore[arg-type, return-value]
+    with pytest.raises(ConfigError, match=r"<lambda> handled on_startup without giving anything to await"):
+        async with running(app):
+            pass
+
+
+async def test_a_lambda_that_gives_nothing_to_await_at_a_response_is_named_in_the_log(
+    serve: Serve, caplog: pytest.LogCaptureFixture
+) -> None:
+    app = Application()
+    app.add_get("/", answer)
+    app.on_response_prepare.append(lambda request, response: response.headers.update(x="y"))
+    client = await serve(app)
+    with caplog.at_level(logging.ERROR), pytest.raises(ServerDisconnectedError):
+        await client.get("/")
+    assert "<lambda> handled on_response_prepare without giving anything to await" in caplog.text
+
+
+async def test_what_is_sent_before_the_signal_is_frozen_is_checked_as_well() -> None:
+    called: list[str] = []
+    paid = Signal("shop.paid")
+    paid.append(called.append)  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match=r"handled shop\.paid"):
+        await paid.send("bread")

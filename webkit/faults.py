@@ -1,0 +1,78 @@
+"""Showing an HTTP error: in the form that the client asks for, with the page of the innermost application that has one.
+
+It happens when the response is prepared, so that an error is an exception to everything before, and the same page
+comes from a handler, from a middleware, and from aiohttp's router.
+"""
+
+import importlib
+from dataclasses import replace
+from typing import Any
+
+from aiohttp import web
+
+from webkit.pages import Fault, Form, choose_form, fault_of, render_fault
+from webkit.requests import APPLICATION
+from webkit.types import RENDERER
+
+__all__ = ["show_fault"]
+
+
+async def show_fault(request: web.Request, error: web.HTTPException) -> None:
+    """Give *error*, whose headers are about to go, its body; leave alone what its author has said."""
+    fault = fault_of(error)
+    if fault is None or error.compression:
+        return
+    fault = replace(fault, instance=fault.instance or request.rel_url.raw_path)
+    form = choose_form(request.headers.get("Accept", ""))
+    shown = _debug_page(request, error, fault, form)
+    if shown is None and form == "html":
+        shown = await _page_of_application(request, error, fault)
+    content_type, body = shown or _render(request, fault, form)
+    error.body = body
+    error.headers["Content-Type"] = content_type
+    error.headers["Content-Length"] = str(len(body))
+    error.headers.add("Vary", "Accept")
+    request.writer.length = len(body)
+
+
+def _render(request: web.Request, fault: Fault, form: Form) -> tuple[str, bytes]:
+    try:
+        return render_fault(fault, form)
+    except Exception:
+        # An extension that JSON does not know must not cost the answer.
+        request.app.logger.exception(
+            "The problem %d cannot be written; it is sent without its extensions.", fault.status
+        )
+        return render_fault(replace(fault, extensions={}), form)
+
+
+async def _page_of_application(
+    request: web.Request, error: web.HTTPException, fault: Fault
+) -> tuple[str, bytes] | None:
+    """Render ``errors/STATUS.html`` of the innermost application that has this template."""
+    context: dict[str, Any] = {"status": fault.status, "title": fault.title, "detail": fault.detail}
+    context |= {"reference": fault.reference, "messages": fault.messages, "error": error}
+    for app in reversed(request.match_info.apps):
+        renderer = app.get(RENDERER)
+        if renderer is None:
+            continue
+        try:
+            page = await renderer.render_error(request, fault.status, context)
+            body = None if page is None else page.encode()
+        except Exception:
+            app.logger.exception("The page for %d failed; the plain one is sent instead.", fault.status)
+            return None
+        if body is not None:
+            return "text/html; charset=utf-8", body
+    return None
+
+
+def _debug_page(request: web.Request, error: web.HTTPException, fault: Fault, form: str) -> tuple[str, bytes] | None:
+    """Give what a developer on this machine sees, where an application around the request is in debug mode."""
+    applications = [app[APPLICATION] for app in request.match_info.apps if APPLICATION in app]
+    if not any(application.debug for application in applications):
+        return None
+    # Loaded only where it is shown: nobody pays for it in production.
+    debug = importlib.import_module("webkit.debug")
+    shown: tuple[str, bytes] | None = debug.show(request, error, fault, form)
+    return shown

@@ -1,0 +1,148 @@
+"""Fields: the named texts of a query, a form, headers and cookies, and which types can be made of them. Pure.
+
+Browsers have a say here. An input that was left empty is sent as an empty text, and a file that was not chosen as
+empty bytes: they count as sent only where the type takes them. A ticked checkbox is sent as ``on``.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final, NotRequired, Required, get_args, get_origin, get_type_hints
+
+import msgspec
+from aiohttp import web
+from msgspec import inspect as kinds
+from multidict import MultiMapping
+
+__all__ = ["Field", "can_be_json", "can_be_text", "fields_of", "make_field", "record_of"]
+
+_RECORDS: Final = (kinds.StructType, kinds.DataclassType, kinds.TypedDictType)
+_SEQUENCES: Final = (kinds.ListType, kinds.SetType, kinds.FrozenSetType, kinds.VarTupleType)
+_NO_TEXTS: Final = (*_RECORDS, *_SEQUENCES, kinds.TupleType, kinds.NamedTupleType, kinds.DictType)
+_NO_VALUES: Final = (kinds.CustomType, kinds.ExtType)
+_TAKE_ANY_TEXT: Final = (kinds.StrType, kinds.AnyType, kinds.BytesType)
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One name of a query, a form, the headers or the cookies, and how its texts are read."""
+
+    key: str
+    type: Any
+    is_required: bool
+    takes_list: bool
+    takes_empty: bool
+    is_checkbox: bool
+
+    def pick(self, values: MultiMapping[Any]) -> Any:
+        """Give what *values* have under the name: a text, a list of them where the type is one, ``None`` for nothing.
+
+        Raises:
+            msgspec.ValidationError: a text holds bytes that are no UTF-8.
+        """
+        found = [self._read(raw) for raw in values.getall(self.key, ()) if raw or self.takes_empty]
+        if self.takes_list:
+            return found or None
+        return found[0] if found else None
+
+    def _read(self, raw: Any) -> Any:
+        # aiohttp keeps such bytes of headers as halves of characters, which no answer could repeat.
+        for text in (raw.filename, raw.content_type) if isinstance(raw, web.FileField) else (raw,):
+            if isinstance(text, str) and not text.isascii() and not _is_encodable(text):
+                raise msgspec.ValidationError("Expected text in UTF-8")
+        return True if self.is_checkbox and raw == "on" else raw
+
+
+def make_field(key: str, kind: Any, info: Any, *, is_required: bool) -> Field:
+    """Prepare the reading of *key* for the type *kind*, which msgspec describes as *info*."""
+    members = _members_of(info)
+    takes_list = any(isinstance(member, (*_SEQUENCES, kinds.TupleType)) for member in members)
+    texts = [item for member in members for item in _items_of(member)]
+    takes_empty = any(_takes_empty(member) for member in texts)
+    is_checkbox = not takes_empty and any(isinstance(member, kinds.BoolType) for member in texts)
+    return Field(key, kind, is_required, takes_list, takes_empty, is_checkbox)
+
+
+def record_of(info: Any) -> Any:
+    """Give the Struct, dataclass or TypedDict that *info* is, alone or beside ``None``; else ``None``."""
+    members = [member for member in _members_of(info) if not isinstance(member, kinds.NoneType)]
+    is_record = len(members) == 1 and isinstance(members[0], _RECORDS) and not _is_file(members[0])
+    return members[0] if is_record else None
+
+
+def fields_of(record: Any) -> tuple[Field, ...]:
+    """Prepare the reading of every field of *record*."""
+    hints = get_type_hints(record.cls, include_extras=True)
+    return tuple(
+        make_field(known.encode_name, _plain(hints.get(known.name, Any)), known.type, is_required=known.required)
+        for known in record.fields
+    )
+
+
+def can_be_text(info: Any, *, with_files: bool) -> bool:
+    """Whether a value can be made of the texts (and, in a form, files) that were sent under one name."""
+    return any(all(_is_text(item, with_files) for item in _items_of(member)) for member in _members_of(info))
+
+
+def can_be_json(info: Any, seen: frozenset[type] = frozenset()) -> bool:
+    """Whether a value can be made of JSON; fields that may be left out are not asked."""
+    if isinstance(info, kinds.UnionType):
+        return any(can_be_json(member, seen) for member in info.types if not isinstance(member, kinds.NoneType))
+    if isinstance(info, (*_RECORDS, kinds.NamedTupleType)):
+        inner = seen | {info.cls}
+        return info.cls in seen or all(can_be_json(known.type, inner) for known in info.fields if known.required)
+    if isinstance(info, kinds.DictType):
+        return can_be_json(info.value_type, seen)
+    if isinstance(info, (*_SEQUENCES, kinds.TupleType)):
+        return all(can_be_json(item, seen) for item in _items_of(info))
+    return not isinstance(info, _NO_VALUES)
+
+
+def _plain(hint: Any) -> Any:
+    """Give the type inside ``NotRequired[...]`` of a TypedDict and ``Final[...]``, which msgspec takes nowhere else."""
+    while get_origin(hint) in {Required, NotRequired, Final}:
+        hint = get_args(hint)[0]
+    return hint
+
+
+def _members_of(info: Any) -> tuple[Any, ...]:
+    return info.types if isinstance(info, kinds.UnionType) else (info,)
+
+
+def _items_of(info: Any) -> Iterator[Any]:
+    """Give what each text under the name becomes: the items of a list, else the type itself."""
+    if isinstance(info, kinds.TupleType):
+        yield from info.item_types
+    elif isinstance(info, _SEQUENCES):
+        yield info.item_type
+    else:
+        yield info
+
+
+def _is_text(info: Any, with_files: bool) -> bool:
+    if isinstance(info, kinds.UnionType):
+        return any(_is_text(member, with_files) for member in info.types)
+    if _is_file(info):
+        return with_files
+    return not isinstance(info, (*_NO_TEXTS, *_NO_VALUES, kinds.NoneType, kinds.RawType))
+
+
+def _is_file(info: Any) -> bool:
+    return isinstance(info, kinds.DataclassType) and info.cls is web.FileField
+
+
+def _takes_empty(info: Any) -> bool:
+    if isinstance(info, kinds.UnionType):
+        return any(_takes_empty(member) for member in info.types)
+    if isinstance(info, kinds.LiteralType):
+        return "" in info.values
+    if isinstance(info, kinds.EnumType):
+        return any(member.value == "" for member in info.cls)
+    return isinstance(info, _TAKE_ANY_TEXT)
+
+
+def _is_encodable(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -1,0 +1,334 @@
+"""Arguments from the query, headers, cookies and the body, by annotation: ``page: int = 1``, ``user: Body[User]``.
+
+What an annotation asks for is decided when the route is added. A request is then judged as a whole: every parameter
+that does not fit is named in one answer, 422. msgspec does the conversions and stops at the first fault inside one
+body; that one is named with its path.
+"""
+
+import inspect
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from copy import copy
+from dataclasses import dataclass, field
+from functools import reduce
+from operator import or_
+from types import UnionType
+from typing import Annotated, Any, Final, Literal, TypeVar, Union, get_args, get_origin
+
+import msgspec
+from aiohttp import web
+from aiohttp.http import HttpProcessingError
+from multidict import CIMultiDict, MultiDict, MultiMapping
+
+from webkit.errors import Problem, RouteError
+from webkit.fields import Field, can_be_json, can_be_text, fields_of, make_field, record_of
+
+__all__ = [
+    "Argument",
+    "Body",
+    "Cookie",
+    "FormBody",
+    "Header",
+    "Inputs",
+    "Query",
+    "Source",
+    "check_arguments",
+    "collect",
+    "convert_all",
+    "make_argument",
+]
+
+T = TypeVar("T")
+Where = Literal["query", "header", "cookie", "body", "form"]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where an argument comes from: ``Annotated[str, Source("header", "X-Api-Version")]``.
+
+    Without *name* it is the name of the parameter; in headers with ``-`` for ``_``.
+    """
+
+    where: Where
+    name: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.where not in get_args(Where):
+            raise RouteError(f"{self.where!r} is no source; there are {', '.join(get_args(Where))}.")
+
+
+Query = Annotated[T, Source("query")]
+"""From the query: ``page: Query[int] = 1``; a list takes repeated values, a Struct the whole query."""
+Header = Annotated[T, Source("header")]
+"""From a header: ``user_agent: Header[str] = ""`` is ``User-Agent``."""
+Cookie = Annotated[T, Source("cookie")]
+"""From a cookie: ``theme: Cookie[str] = "light"``."""
+Body = Annotated[T, Source("body")]
+"""From a JSON body: ``user: Body[User]`` with a Struct, a dataclass, a TypedDict, or any type that msgspec knows."""
+FormBody = Annotated[T, Source("form")]
+"""From a form, urlencoded or multipart: ``user: FormBody[User]``."""
+
+_AT_PATH: Final = re.compile(r"(.*) - at `(?:key in )?\$([^`]*)`", re.DOTALL)
+_MISSING: Final = re.compile("Object missing required field `(.*)`")
+_FORM_TYPES: Final = {"application/x-www-form-urlencoded", "multipart/form-data"}
+
+
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """One argument of a handler: where it comes from, its type, and its default.
+
+    *fields* are what is read of a query, a form, headers or cookies: one for a plain type, those of a *record*.
+    """
+
+    name: str
+    where: Where
+    key: str
+    type: Any
+    default: Any
+    fields: tuple[Field, ...] = ()
+    is_record: bool = False
+
+    @property
+    def is_required(self) -> bool:
+        """Whether there is no default."""
+        return self.default is inspect.Parameter.empty
+
+    @property
+    def fresh_default(self) -> Any:
+        """The default; a list or a dictionary anew for each request, so that none sees what another has changed."""
+        return copy(self.default) if isinstance(self.default, list | dict | set) else self.default
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """What a request brings, as plain values."""
+
+    query: MultiMapping[str] = field(default_factory=MultiDict)
+    headers: MultiMapping[str] = field(default_factory=CIMultiDict)
+    cookies: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    form: MultiMapping[Any] = field(default_factory=MultiDict)
+
+
+def make_argument(parameter: inspect.Parameter, annotation: Any, origin: str) -> Argument:
+    """Read what *annotation* asks for.
+
+    Raises:
+        RouteError: the type cannot be made of what is sent there, or is a record without saying where it comes from.
+    """
+    kind, source = _split(annotation)
+    where: Where = source.where if source is not None else "query"
+    key = source.name if source is not None and source.name else parameter.name
+    if where == "header" and not (source and source.name):
+        key = key.replace("_", "-")
+    what = f"{parameter.name!r} of {origin} is annotated {_name(kind)}"
+    info = _describe(kind, what)
+    if where == "body":
+        if not can_be_json(info):
+            raise RouteError(f"{what}, which cannot be made of JSON. Use a Struct, or leave it out.")
+        return Argument(parameter.name, where, key, kind, parameter.default)
+    record = record_of(info)
+    if source is None and record is not None:
+        raise RouteError(f"{what}. Say where it comes from: Body[{_name(kind)}] or Query[{_name(kind)}].")
+    is_record = record is not None and where in {"query", "form"}
+    is_required = parameter.default is parameter.empty
+    fields = fields_of(record) if is_record else (make_field(key, kind, info, is_required=is_required),)
+    required = [known.type for known in record.fields if known.required] if is_record else [info]
+    if not all(can_be_text(part, with_files=where == "form") for part in required):
+        raise RouteError(f"{what}, which cannot be made of the texts of a {where}. Take it as JSON: Body[...].")
+    return Argument(parameter.name, where, key, kind, parameter.default, fields, is_record)
+
+
+def check_arguments(arguments: Sequence[Argument], origin: str) -> None:
+    """Refuse what one request cannot bring.
+
+    Raises:
+        RouteError: more than one argument wants the body.
+    """
+    names = [argument.name for argument in arguments if argument.where in {"body", "form"}]
+    if len(names) > 1 and any(argument.where == "body" for argument in arguments):
+        raise RouteError(f"{origin} wants the body more than once ({', '.join(names)}); a request has one body.")
+
+
+async def collect(arguments: Sequence[Argument], request: web.Request) -> dict[str, Any]:
+    """Give the values of *arguments* from *request*.
+
+    Raises:
+        Problem: 400 for a body that cannot be read, 415 for one of another type or charset, 422 for what does not fit.
+        HTTPRequestEntityTooLarge: the body is larger than the application takes.
+    """
+    wanted = {argument.where for argument in arguments}
+    inputs = Inputs(
+        query=request.query,
+        headers=request.headers,
+        cookies=request.cookies if "cookie" in wanted else {},
+        body=await _read_json_body(arguments, request) if "body" in wanted else b"",
+        form=await _read_form(arguments, request) if "form" in wanted else MultiDict(),
+    )
+    return convert_all(arguments, inputs)
+
+
+def convert_all(arguments: Iterable[Argument], inputs: Inputs) -> dict[str, Any]:
+    """Give the values of *arguments* from *inputs*. Pure.
+
+    Raises:
+        Problem: 422 with every fault in ``errors``; 400 for a body that is no JSON.
+    """
+    values: dict[str, Any] = {}
+    faults: list[dict[str, str]] = []
+    for argument in arguments:
+        try:
+            values[argument.name] = _convert(argument, inputs)
+        except _Faults as found:
+            faults += [{"in": argument.where, "name": name, "message": message} for name, message in found.pairs]
+    if faults:
+        raise Problem(422, title="Unprocessable Content", detail="The request does not fit.", errors=faults)
+    return values
+
+
+class _Faults(Exception):
+    """What does not fit in one argument: pairs of (name, message)."""
+
+    def __init__(self, *pairs: tuple[str, str]) -> None:
+        super().__init__(pairs)
+        self.pairs = pairs
+
+
+def _convert(argument: Argument, inputs: Inputs) -> Any:
+    if argument.where == "body":
+        return _decode_json(argument, inputs.body)
+    sent: dict[str, MultiMapping[Any]] = {"query": inputs.query, "header": inputs.headers, "form": inputs.form}
+    values = MultiDict(inputs.cookies) if argument.where == "cookie" else sent[argument.where]
+    raw = _pick(argument.fields, values)
+    if not raw and not argument.is_required:
+        return argument.fresh_default
+    if not argument.is_record:
+        (only,) = argument.fields
+        return _convert_field(only, raw.get(only.key))
+    try:
+        return msgspec.convert(raw, argument.type, strict=False)
+    except msgspec.ValidationError as error:
+        raise _find_faults(argument, raw, error) from None
+
+
+def _pick(fields: Iterable[Field], values: MultiMapping[Any]) -> dict[str, Any]:
+    """Give what was sent for *fields*.
+
+    Raises:
+        _Faults: something was sent that is no text.
+    """
+    picked: dict[str, Any] = {}
+    faults: list[tuple[str, str]] = []
+    for known in fields:
+        try:
+            raw = known.pick(values)
+        except msgspec.ValidationError as error:
+            faults.append((known.key, str(error)))
+        else:
+            if raw is not None:
+                picked[known.key] = raw
+    if faults:
+        raise _Faults(*faults)
+    return picked
+
+
+def _convert_field(known: Field, raw: Any) -> Any:
+    if raw is None:
+        raise _Faults((known.key, "is missing"))
+    try:
+        return msgspec.convert(raw, known.type, strict=False)
+    except msgspec.ValidationError as error:
+        path, message = _read_fault(error)
+        raise _Faults((known.key + path, message)) from None
+
+
+def _find_faults(argument: Argument, raw: dict[str, Any], first: msgspec.ValidationError) -> _Faults:
+    """Look at every field of a record; what only the record as a whole refuses is its *first* fault."""
+    pairs: list[tuple[str, str]] = []
+    for known in argument.fields:
+        if known.key in raw or known.is_required:
+            try:
+                _convert_field(known, raw.get(known.key))
+            except _Faults as found:
+                pairs += found.pairs
+    path, message = _read_fault(first)
+    return _Faults(*pairs) if pairs else _Faults((path.removeprefix(".") or argument.key, message))
+
+
+def _read_fault(error: msgspec.ValidationError) -> tuple[str, str]:
+    """Give the path inside the value (``.address.street``, ``[0]``) and the message."""
+    found = _AT_PATH.fullmatch(str(error))
+    message, path = found.groups() if found else (str(error), "")
+    missing = _MISSING.fullmatch(message)
+    return (f"{path}.{missing[1]}", "is missing") if missing else (path, message)
+
+
+def _decode_json(argument: Argument, body: bytes) -> Any:
+    if not body:
+        if argument.is_required:
+            raise Problem(400, detail="The body is empty; it must be JSON.")
+        return argument.fresh_default
+    try:
+        return msgspec.json.decode(body, type=argument.type)
+    except msgspec.ValidationError as error:
+        path, message = _read_fault(error)
+        raise _Faults((path.removeprefix(".") or argument.key, message)) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Problem(400, detail=f"The body is no JSON: {error}") from None
+
+
+async def _read_json_body(arguments: Sequence[Argument], request: web.Request) -> bytes:
+    if not request.can_read_body and not any(a.is_required for a in arguments if a.where == "body"):
+        return b""
+    media_type = request.content_type.lower()
+    named = "Content-Type" in request.headers
+    if not named or not (media_type == "application/json" or media_type.endswith("+json")):
+        said = media_type if named else "no type"
+        raise Problem(415, detail=f"The body must be application/json; the request says {said}.")
+    if (request.charset or "utf-8").lower() not in {"utf-8", "utf8", "us-ascii"}:
+        raise Problem(415, detail="JSON is sent as UTF-8; the request says another charset.")
+    return await request.read()
+
+
+async def _read_form(arguments: Sequence[Argument], request: web.Request) -> MultiMapping[Any]:
+    if not request.can_read_body and not any(a.is_required for a in arguments if a.where == "form"):
+        return MultiDict()
+    if request.content_type not in _FORM_TYPES:
+        raise Problem(415, detail=f"The body must be a form: {' or '.join(sorted(_FORM_TYPES))}.")
+    try:
+        return await request.post()
+    except LookupError:
+        raise Problem(415, detail="The form says a charset that nobody knows.") from None
+    except (ValueError, AssertionError, RuntimeError, HttpProcessingError) as error:
+        raise Problem(400, detail=f"The form cannot be read: {error}") from None
+
+
+def _describe(kind: Any, what: str) -> Any:
+    """Give what msgspec knows of the type *kind*."""
+    if isinstance(kind, TypeVar):
+        raise RouteError(f"{what}, which is no type yet. Say of what type it is, such as Query[int].")
+    try:
+        info = msgspec.inspect.type_info(kind)
+        msgspec.json.Decoder(kind)
+    except Exception as error:
+        raise RouteError(f"{what}, which msgspec cannot make: {error}.") from None
+    return info
+
+
+def _split(annotation: Any) -> tuple[Any, Source | None]:
+    """Separate the type from the ``Source`` beside it; ``Header[str] | None`` is ``Header[str | None]``."""
+    annotation = getattr(annotation, "__value__", annotation)  # type Page = Query[int]
+    if get_origin(annotation) in {Union, UnionType}:
+        members = [_split(member) for member in get_args(annotation)]
+        source = next((source for _, source in members if source is not None), None)
+        return (reduce(or_, (kind for kind, _ in members)), source) if source else (annotation, None)
+    if get_origin(annotation) is not Annotated:
+        return annotation, None
+    kind, *metadata = get_args(annotation)
+    source = next((item for item in metadata if isinstance(item, Source)), None)
+    others = tuple(item for item in metadata if not isinstance(item, Source))
+    return (Annotated[(kind, *others)] if others else kind), source
+
+
+def _name(kind: Any) -> str:
+    return kind.__name__ if isinstance(kind, type) else str(kind)
