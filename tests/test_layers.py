@@ -6,8 +6,8 @@ The rules are those of docs/explanation/design.md. They are read from the source
 2. No feature imports another feature.
 3. No module is called utils, helpers, common, base, core, misc or tools.
 4. No imports inside functions, but in `cli` and in the lazy front door.
-5. `resources` and `routing` alone know aiohttp's resource protocol, `middleware` alone marks middlewares, `run` alone
-   knows runners and sites, and what aiohttp does not promise is touched in `_aiohttp` alone.
+5. `resources` and `routing` alone know aiohttp's resource protocol, `middleware` alone marks middlewares, `run`, `runner` and
+   `sites` alone know runners and sites, and what aiohttp does not promise is touched in `_aiohttp` alone.
 
 What is imported for the type checker only (``if TYPE_CHECKING:``) and what stands in an annotation is free.
 """
@@ -30,15 +30,22 @@ BANDS: dict[str, tuple[str, ...]] = {
     "GROUND": ("_version", "_aiohttp"),
     "WORDS": ("types", "errors", "compat"),
     "VALUES": (
+        "backtracking",
         "callables",
         "converters",
         "paths",
         "matching",
         "pages",
-        "requests",
         "responses",
+        "fields",
+        "requests",
+        "faults",
         "lifespan",
         "streams",
+        "masking",
+        "tracebacks",
+        "suggestions",
+        "debug_html",
         "codings",
         "filenames",
         "manifest",
@@ -46,12 +53,25 @@ BANDS: dict[str, tuple[str, ...]] = {
         "ranges",
         "files",
         "staticurls",
+        "tls",
+        "config",
+        "access",
     ),
-    "DISPATCH": ("middleware", "binding", "views", "resources", "routing", "router"),
+    "DISPATCH": (
+        "middleware",
+        "parameters",
+        "binding",
+        "boundary",
+        "views",
+        "resources",
+        "routing",
+        "shadows",
+        "router",
+    ),
     "LIVE": (),
-    "FEATURES": ("precompress", "static", "templates"),
+    "FEATURES": ("debug", "precompress", "static", "templates"),
     "APPLICATION": ("application",),
-    "EDGES": ("run", "testing", "cli", "__main__"),
+    "EDGES": ("runner", "sites", "run", "cli", "__main__"),
     "OLD CODE": ("web",),
     "FRONT DOOR": ("__init__",),
 }
@@ -80,7 +100,7 @@ OWNERS: dict[tuple[str, ...], tuple[str, ...]] = {
         "UrlMappingMatchInfo",
     ),
     ("middleware",): ("middleware",),
-    ("run",): (
+    ("run", "runner", "sites"): (
         "AppRunner",
         "BaseRunner",
         "BaseSite",

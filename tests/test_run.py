@@ -21,7 +21,8 @@ from aiohttp import ClientSession, UnixConnector, WSMsgType, web
 import webkit
 from tests.processes import environment, is_listened_on
 from webkit import Application, ConfigError, Server, ServerConfig
-from webkit.run import AddressError, _url_of, serve
+from webkit.run import AddressError, serve
+from webkit.sites import url_of
 
 AnyApplication: TypeAlias = Application | web.Application
 Make: TypeAlias = Callable[[], AnyApplication]
@@ -172,7 +173,7 @@ async def test_a_path_with_a_host_is_both(tmp_path: Path) -> None:
 
 
 def test_the_url_of_an_ipv6_address_has_brackets() -> None:
-    assert _url_of(("::1", 8080, 0, 0), "::1") == "http://[::1]:8080"
+    assert url_of(("::1", 8080, 0, 0), ServerConfig(host="::1")) == "http://[::1]:8080"
 
 
 @both_kinds

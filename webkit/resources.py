@@ -12,7 +12,7 @@ from aiohttp import web
 from aiohttp.abc import AbstractView
 from yarl import URL
 
-from webkit.binding import Binding, Call, bind, is_coroutine_function, name_of
+from webkit.binding import Binding, bind, is_coroutine_function, name_of
 from webkit.errors import RouteError
 from webkit.middleware import check_middlewares, compose
 from webkit.paths import PATH_SAFE, Template, normalize_literal
@@ -113,21 +113,25 @@ class TableRoute(web.ResourceRoute):
         """Give the coroutine function that calls *endpoint* and makes a response of what it returns."""
         if isinstance(endpoint, type) and issubclass(endpoint, AbstractView):
             self._view = bind_view(endpoint, template)
-            if self._view is None:
-                return _call_foreign_view(endpoint)
-            call: Call = self._view.call
-            origin = self._view.origin
-        else:
-            if isinstance(endpoint, type) or not callable(endpoint):
-                raise RouteError(f"{endpoint!r} is no handler; use a function, a callable object or a View class.")
-            self._binding = bind(endpoint, template)
-            call, origin = self._binding.call, self._binding.origin
+            return _call_foreign_view(endpoint) if self._view is None else _call_view(self._view)
+        if isinstance(endpoint, type) or not callable(endpoint):
+            raise RouteError(f"{endpoint!r} is no handler; use a function, a callable object or a View class.")
+        self._binding = bind(endpoint, template)
+        call, origin = self._binding.call, self._binding.origin
 
         async def handle(request: web.Request) -> web.StreamResponse:
             match_info: MatchInfo = request.match_info  # type: ignore[assignment]
             return await make_response(await call(request, match_info.arguments), request, origin)
 
         return handle
+
+
+def _call_view(view: ViewBinding) -> Handler:
+    async def handle(request: web.Request) -> web.StreamResponse:
+        match_info: MatchInfo = request.match_info  # type: ignore[assignment]
+        return await view.respond(view.view(request), match_info.arguments)
+
+    return handle
 
 
 def _call_foreign_view(view: type[AbstractView]) -> Handler:

@@ -5,24 +5,24 @@ bytes as soon as it begins to stop; here they go on reading until every running 
 """
 
 import asyncio
-import errno
 import logging
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
-from dataclasses import dataclass
+from pathlib import Path
 from types import FrameType, ModuleType
-from typing import Any, Final, Self
+from typing import Any, Self
 
 from aiohttp import web
-from aiohttp.web_protocol import RequestHandler
 
-from webkit._aiohttp import has_queued_requests
 from webkit._version import __version__
 from webkit.application import Application
+from webkit.config import ServerConfig
 from webkit.errors import ConfigError
 from webkit.requests import APPLICATION
+from webkit.runner import Runner
+from webkit.sites import AddressError, listen, start_redirects, url_of
 from webkit.streams import OpenStreams
 
 try:
@@ -38,51 +38,20 @@ logger = logging.getLogger("webkit.server")
 
 AnyApplication = Application | web.Application
 
-# A client that has just got its answer may have sent the next request already: this long it is waited for.
-_LINGER_S: Final = 0.1
-_POLL_S: Final = 0.02
-# What is still running after the grace period is cancelled, and may take this long to end.
-_CANCEL_S: Final = 1.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ServerConfig:
-    """How an application is served. ``run()`` and the command line take the same options."""
-
-    host: str | None = None  # None: localhost, or no TCP at all where a path is given
-    port: int = 8080  # 0 lets the system choose
-    path: str | None = None  # of a Unix socket
-    backlog: int = 128  # connections that wait to be accepted
-    keepalive_s: float = 75.0  # how long an idle connection stays open
-    grace_s: float = 25.0  # how long running requests may finish when the server stops
-    access_log: bool = True
-    access_log_format: str = '%a "%r" %s %b %Tfs'
-    reuse_port: bool = False
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.port <= 65535:
-            raise ConfigError(f"{self.port} is no port; choose 1 to 65535, or 0 for any free one.")
-        for name in ("backlog", "keepalive_s", "grace_s"):
-            if getattr(self, name) < 0:
-                raise ConfigError(f"{name} cannot be negative: {getattr(self, name)}.")
-
-
-class AddressError(OSError):
-    """It cannot be listened where it was asked for: ``filename`` is the path or ``host:port``, ``errno`` the reason."""
-
 
 class Server:
     """One application being served: ``await server.start()``, ``server.urls``, ``await server.stop()``."""
 
     def __init__(self, app: AnyApplication, config: ServerConfig | None = None) -> None:
         self._config = config or ServerConfig()
-        self._runner = _Runner(_wrapped(app), self._config)
+        self._runner = Runner(_wrapped(app), self._config)
+        self._redirects: web.ServerRunner | None = None
         self._forced = asyncio.Event()
 
     @property
     def urls(self) -> list[str]:
         """Where the server answers."""
-        named = [_url_of(address, self._config.host or "localhost") for address in self._runner.addresses]
+        named = [url_of(address, self._config) for address in self._runner.addresses]
         return list(dict.fromkeys(named))  # localhost is two addresses
 
     async def start(self) -> None:
@@ -94,19 +63,28 @@ class Server:
         """
         try:
             await self._runner.setup()
-            await self._listen()
+            await listen(self._runner, self._config)
+            if self._config.redirect_port is not None:
+                self._redirects = await start_redirects(self._config)
         except BaseException:
             await self._runner.cleanup_quietly()
             raise
 
     async def stop(self) -> None:
         """Stop without losing a request that was begun; the steps, each logged with its duration."""
-        await _step("stop accepting connections", self._runner.stop_accepting())
+        await _step("stop accepting connections", self._stop_accepting())
         telling = self._unless_forced(self._runner.shutdown())
         await _step("tell the application; close WebSockets and event streams", telling)
         await _step("finish running requests", self._runner.drain(self._config.grace_s, self._forced))
         await _step("close connections", self._runner.close_connections())
         await _step("clean up", self._runner.cleanup())
+
+    async def _stop_accepting(self) -> None:
+        await self._runner.stop_accepting()
+        if self._redirects is not None:
+            await self._redirects.cleanup()
+        if self._config.path is not None:
+            await asyncio.to_thread(Path(self._config.path).unlink, missing_ok=True)
 
     def force(self) -> None:
         """Stop waiting for running requests."""
@@ -123,136 +101,6 @@ class Server:
                 working.cancel()
         with suppress(asyncio.CancelledError):
             await working
-
-    async def _listen(self) -> None:
-        config = self._config
-        if config.path is not None:
-            unix_site = web.UnixSite(self._runner, config.path, backlog=config.backlog)
-            await _open(unix_site, config.path)
-            if config.host is None:
-                return
-        host = config.host or "localhost"
-        if host == "localhost" and config.port == 0:
-            host = "127.0.0.1"  # ::1 would get a port of its own
-        try:
-            await self._listen_on(host)
-        except AddressError as error:
-            # A machine without IPv6 whose name table has ::1 for localhost all the same.
-            if host != "localhost" or error.errno != errno.EADDRNOTAVAIL:
-                raise
-            await self._listen_on("127.0.0.1")
-
-    async def _listen_on(self, host: str) -> None:
-        config = self._config
-        site = web.TCPSite(
-            self._runner, host, config.port, backlog=config.backlog, reuse_port=config.reuse_port or None
-        )
-        await _open(site, f"{host}:{config.port}")
-
-
-class _Runner(web.AppRunner):
-    """aiohttp's runner, which also knows the connections that serve a request, and shuts down once."""
-
-    def __init__(self, app: web.Application, config: ServerConfig) -> None:
-        super().__init__(
-            app,
-            keepalive_timeout=config.keepalive_s,
-            shutdown_timeout=_CANCEL_S,
-            access_log=logging.getLogger("webkit.access") if config.access_log else None,
-            access_log_format=config.access_log_format,
-        )
-        self._tasks: dict[RequestHandler, asyncio.Task[Any]] = {}
-        self._prune_at = 64
-        self._draining = False
-        self._was_shut_down = False
-        self._handle: Callable[[Any], Awaitable[web.StreamResponse]] | None = None
-
-    async def setup(self) -> None:
-        """Start the application, and watch the requests that aiohttp hands over."""
-        await super().setup()
-        if self.server is not None:
-            self._handle = self.server.request_handler
-            self.server.request_handler = self._watch
-
-    async def _watch(self, request: web.BaseRequest) -> web.StreamResponse:
-        task = asyncio.current_task()
-        if task is not None:
-            self._tasks[request.protocol] = task
-            if len(self._tasks) > self._prune_at:
-                self._prune()
-        try:
-            response = await self._handle(request)  # type: ignore[misc]
-        except web.HTTPException as error:
-            self._close_after(request, error)
-            raise
-        self._close_after(request, response)
-        return response
-
-    def _close_after(self, request: web.BaseRequest, response: Any) -> None:
-        if self._draining and isinstance(response, web.StreamResponse) and not has_queued_requests(request.protocol):
-            response.force_close()
-
-    def _prune(self) -> None:
-        """Forget connections that are gone; the work is spread over as many requests as there are connections."""
-        connections = self.server.connections if self.server else []
-        self._tasks = {known: self._tasks[known] for known in connections if known in self._tasks}
-        self._prune_at = 2 * len(self._tasks) + 64
-
-    async def stop_accepting(self) -> None:
-        """Close the listening sockets, but take what has already come in."""
-        # Connections that wait in the kernel's queue would be reset with the socket: two turns of the loop take them.
-        await asyncio.sleep(0)
-        await asyncio.sleep(0)
-        self._draining = True
-        for site in self.sites:
-            await site.stop()
-
-    async def shutdown(self) -> None:
-        """Send ``on_shutdown``, once: ``cleanup()`` of aiohttp calls it again."""
-        if not self._was_shut_down:
-            self._was_shut_down = True
-            await super().shutdown()
-
-    async def drain(self, grace_s: float, forced: asyncio.Event) -> None:
-        """Wait until every connection is closed: busy ones with their answer, idle ones after a moment."""
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + grace_s
-        idle_since: dict[RequestHandler, float] = {}
-        while self.server is not None and (connections := self.server.connections):
-            now = loop.time()
-            for connection in connections:
-                if self._is_busy(connection):
-                    idle_since.pop(connection, None)
-                elif now - idle_since.setdefault(connection, now) >= _LINGER_S:
-                    connection.force_close()
-            if forced.is_set() or now >= deadline:
-                return
-            with suppress(TimeoutError):
-                await asyncio.wait_for(forced.wait(), _POLL_S)
-
-    async def close_connections(self) -> None:
-        """Cancel what is still running, and close what is still open."""
-        if self.server is None:
-            return
-        busy = [self._tasks[known] for known in self.server.connections if self._is_busy(known)]
-        if busy:
-            logger.warning("%d requests did not finish in time and are cancelled.", len(busy))
-            for task in busy:
-                task.cancel()
-            await asyncio.wait(busy, timeout=_CANCEL_S)
-        for connection in self.server.connections:
-            connection.force_close()
-
-    async def cleanup_quietly(self) -> None:
-        """Clean up after a failed start, whose error is the one to show."""
-        try:
-            await self.cleanup()
-        except Exception:
-            logger.exception("The clean-up after a failed start failed too.")
-
-    def _is_busy(self, connection: RequestHandler) -> bool:
-        task = self._tasks.get(connection)
-        return task is not None and not task.done()
 
 
 def _print_at_once(line: str) -> None:
@@ -414,19 +262,6 @@ def _wrapped(app: AnyApplication) -> web.Application:
     app.on_response_prepare.append(note)
     app.on_shutdown.append(close)
     return app
-
-
-async def _open(site: web.BaseSite, where: str) -> None:
-    try:
-        await site.start()
-    except OSError as error:
-        raise AddressError(error.errno, error.strerror or str(error), where) from error
-
-
-def _url_of(address: Any, host: str) -> str:
-    if not isinstance(address, tuple):
-        return f"http://unix:{address}:"
-    return f"http://[{host}]:{address[1]}" if ":" in host else f"http://{host}:{address[1]}"
 
 
 class _CallableModule(ModuleType):

@@ -9,7 +9,7 @@ from aiohttp import hdrs, web
 from aiohttp.abc import AbstractView
 from yarl import URL
 
-from webkit.binding import Binding, bind, name_of
+from webkit.binding import Binding, bind
 from webkit.errors import ConfigError, HTTPMethodNotAllowed, HTTPNotFound
 from webkit.paths import Template, parse
 from webkit.requests import application_of, redirect_to, url_for
@@ -71,12 +71,11 @@ class View(web.View):
 
     async def _respond(self) -> web.StreamResponse:
         texts = dict(self.request.match_info)
-        view = _bind_by_names(type(self), tuple(texts))
-        binding = view.binding_for(self.request.method)
-        values = binding.decode(texts)
+        binding = _bind_by_names(type(self), tuple(texts))
+        values = binding.binding_for(self.request.method).decode(texts)
         if values is None:
             raise HTTPNotFound
-        return await make_response(await binding.call(self, values), self.request, binding.origin)
+        return await binding.respond(self, values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +83,6 @@ class ViewBinding:
     """A View class, ready to be called: one binding for each method that it has."""
 
     view: type[View]
-    origin: str
     bindings: Mapping[str, Binding]
 
     def binding_for(self, method: str) -> Binding:
@@ -98,9 +96,10 @@ class ViewBinding:
             raise HTTPMethodNotAllowed(method, self.bindings)
         return binding
 
-    async def call(self, request: web.Request, values: Mapping[str, Any]) -> Any:
-        """Make the view and call the method that the request asks for."""
-        return await self.binding_for(request.method).call(self.view(request), values)
+    async def respond(self, view: View, values: Mapping[str, Any]) -> web.StreamResponse:
+        """Call the method of *view* that its request asks for, and make a response of what it returns."""
+        binding = self.binding_for(view.request.method)
+        return await make_response(await binding.call(view, values), view.request, binding.origin)
 
 
 def bind_view(view: type[AbstractView], template: Template) -> ViewBinding | None:
@@ -115,7 +114,7 @@ def bind_view(view: type[AbstractView], template: Template) -> ViewBinding | Non
         method: bind(getattr(view, _name_of_method(view, method)), template, of_view=True)
         for method in view.allowed_methods()
     }
-    return ViewBinding(view, name_of(view), bindings)
+    return ViewBinding(view, bindings)
 
 
 def _name_of_method(view: type[View], method: str) -> str:

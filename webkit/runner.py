@@ -1,0 +1,145 @@
+"""aiohttp's runner, made to stop without losing a request: it knows which connections are busy, and waits for them."""
+
+import asyncio
+import logging
+import re
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Any, Final
+
+from aiohttp import web
+from aiohttp.web_protocol import RequestHandler
+
+from webkit._aiohttp import has_queued_requests
+from webkit.access import AccessLogger
+from webkit.config import ServerConfig
+from webkit.requests import REQUEST_ID, new_request_id
+
+__all__ = ["Runner"]
+
+logger = logging.getLogger("webkit.server")
+
+# A client that has just got its answer may have sent the next request already: this long it is waited for.
+_LINGER_S: Final = 0.1
+_POLL_S: Final = 0.02
+# What is still running after the grace period is cancelled, and may take this long to end.
+_CANCEL_S: Final = 1.0
+# What a proxy may say of a request; anything else is not passed on to logs and pages.
+_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
+
+
+class Runner(web.AppRunner):
+    """aiohttp's runner, which also knows the connections that serve a request, and shuts down once."""
+
+    def __init__(self, app: web.Application, config: ServerConfig) -> None:
+        super().__init__(
+            app,
+            keepalive_timeout=config.keepalive_s,
+            shutdown_timeout=_CANCEL_S,
+            access_log=logging.getLogger("webkit.access") if config.access_log else None,
+            access_log_format=config.access_log_format,
+            access_log_class=AccessLogger,
+            handler_cancellation=config.handler_cancellation,
+        )
+        self._request_id_header = config.request_id_header
+        self._tasks: dict[RequestHandler, asyncio.Task[Any]] = {}
+        self._prune_at = 64
+        self._draining = False
+        self._was_shut_down = False
+        self._handle: Callable[[Any], Awaitable[web.StreamResponse]] | None = None
+
+    async def setup(self) -> None:
+        """Start the application, and watch the requests that aiohttp hands over."""
+        await super().setup()
+        if self.server is not None:
+            self._handle = self.server.request_handler
+            self.server.request_handler = self._watch
+
+    async def _watch(self, request: web.BaseRequest) -> web.StreamResponse:
+        task = asyncio.current_task()
+        if task is not None:
+            self._tasks[request.protocol] = task
+            if len(self._tasks) > self._prune_at:
+                self._prune()
+        request[REQUEST_ID] = self._id_of(request)
+        try:
+            response = await self._handle(request)  # type: ignore[misc]
+        except web.HTTPException as error:
+            self._close_after(request, error)
+            raise
+        self._close_after(request, response)
+        return response
+
+    def _id_of(self, request: web.BaseRequest) -> str:
+        """Give the id that a trusted proxy has given, or a new one."""
+        if self._request_id_header is not None:
+            given = request.headers.get(self._request_id_header, "")
+            if _REQUEST_ID.fullmatch(given):
+                return given
+        return new_request_id()
+
+    def _close_after(self, request: web.BaseRequest, response: Any) -> None:
+        if self._draining and isinstance(response, web.StreamResponse) and not has_queued_requests(request.protocol):
+            response.force_close()
+
+    def _prune(self) -> None:
+        """Forget connections that are gone; the work is spread over as many requests as there are connections."""
+        connections = self.server.connections if self.server else []
+        self._tasks = {known: self._tasks[known] for known in connections if known in self._tasks}
+        self._prune_at = 2 * len(self._tasks) + 64
+
+    async def stop_accepting(self) -> None:
+        """Close the listening sockets, but take what has already come in."""
+        # Connections that wait in the kernel's queue would be reset with the socket: two turns of the loop take them.
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        self._draining = True
+        for site in self.sites:
+            await site.stop()
+
+    async def shutdown(self) -> None:
+        """Send ``on_shutdown``, once: ``cleanup()`` of aiohttp calls it again."""
+        if not self._was_shut_down:
+            self._was_shut_down = True
+            await super().shutdown()
+
+    async def drain(self, grace_s: float, forced: asyncio.Event) -> None:
+        """Wait until every connection is closed: busy ones with their answer, idle ones after a moment."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + grace_s
+        idle_since: dict[RequestHandler, float] = {}
+        while self.server is not None and (connections := self.server.connections):
+            now = loop.time()
+            for connection in connections:
+                if self._is_busy(connection):
+                    idle_since.pop(connection, None)
+                elif now - idle_since.setdefault(connection, now) >= _LINGER_S:
+                    connection.force_close()
+            if forced.is_set() or now >= deadline:
+                return
+            with suppress(TimeoutError):
+                await asyncio.wait_for(forced.wait(), _POLL_S)
+
+    async def close_connections(self) -> None:
+        """Cancel what is still running, and close what is still open."""
+        if self.server is None:
+            return
+        busy = [self._tasks[known] for known in self.server.connections if self._is_busy(known)]
+        if busy:
+            logger.warning("%d requests did not finish in time and are cancelled.", len(busy))
+            for task in busy:
+                task.cancel()
+            await asyncio.wait(busy, timeout=_CANCEL_S)
+        for connection in self.server.connections:
+            connection.force_close()
+
+    async def cleanup_quietly(self) -> None:
+        """Clean up after a failed start, whose error is the one to show."""
+        try:
+            await self.cleanup()
+        except Exception:
+            logger.exception("The clean-up after a failed start failed too.")
+
+    def _is_busy(self, connection: RequestHandler) -> bool:
+        task = self._tasks.get(connection)
+        return task is not None and not task.done()
