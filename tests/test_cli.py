@@ -1,6 +1,7 @@
 """``python -m webkit``: each test starts it as a shell does, in a folder with a small application."""
 
 import asyncio
+import re
 import signal
 import socket
 from pathlib import Path
@@ -423,8 +424,17 @@ def test_routes_of_an_empty_application_are_the_headings(folder: Path) -> None:
         (["wrong:"], "'wrong:' is only half a name; write module:name, such as shop.main:init."),
         ([":init"], "':init' is only half a name; write module:name, such as shop.main:init."),
         (["wrong."], "'wrong.' is only half a name; write module:name, such as shop.main:init."),
-        (["wrong"], "'wrong' is no application; write module:name or module.name, such as wrong:init."),
-        ([""], "'' is no application; write module:name or module.name, such as shop.main:init."),
+        (
+            ["wrong"],
+            "'wrong' is neither an application nor a command. Write module:name or module.name, such as wrong:init; "
+            "the command is `static build FOLDER`.",
+        ),
+        (
+            [""],
+            "'' is neither an application nor a command. Write module:name or module.name, such as shop.main:init; "
+            "the command is `static build FOLDER`.",
+        ),
+        (["static"], "Write `python -m webkit static build FOLDER`."),
         ([], "the following arguments are required: module.init. `python -m webkit --help` lists the options."),
         (["-p", "99999", "wrong:app"], "99999 is no port; choose 1 to 65535, or 0 for any free one."),
         (["-p", "-1", "wrong:app"], "-1 is no port; choose 1 to 65535, or 0 for any free one."),
@@ -490,8 +500,6 @@ def test_the_cause_of_a_failing_import_is_shown(folder: Path) -> None:
     ("target", "last_line"),
     [
         ("wrong:boom", "ValueError: boom"),
-        # A mistake of the application, not of the command line: its place in the source must be seen.
-        ("wrong:twice", "webkit.errors.RouteError: A path starts with '/'"),
         # No word of ports.
         ("wrong:may_not", "PermissionError: [Errno 13] The key is not for you"),
     ],
@@ -501,6 +509,12 @@ def test_an_init_function_that_raises_shows_where_with_exit_code_1(folder: Path,
     assert code == 1
     assert f'File "{folder}/wrong.py"' in stderr
     assert stderr.splitlines()[-1].startswith(last_line)
+
+
+def test_a_mistake_that_webkit_explains_is_one_paragraph_with_its_place_in_the_source(folder: Path) -> None:
+    code, _, stderr = run_to_its_end(folder, "wrong:twice")
+    assert code == 1
+    assert re.fullmatch(rf"webkit: A path starts with '/'.*\({folder}/wrong\.py, line \d+\)\n", stderr)
 
 
 # The end

@@ -194,6 +194,12 @@ def test_hidden_files_and_symbolic_links_are_no_part_of_it(folder: Path) -> None
     assert set(report.files) == {"css/site.css", "noise.txt", "photo.png", "small.css"}
 
 
+def test_a_symbolic_link_in_place_of_a_copy_is_not_removed(folder: Path) -> None:
+    (folder / "noise.txt.gz").symlink_to("photo.png")
+    assert build(folder, GZIP_ALONE).removed == ()
+    assert (folder / "noise.txt.gz").is_symlink()
+
+
 def test_what_cannot_be_written_is_said(folder: Path) -> None:
     (folder / "css" / "site.css.gz").mkdir()
     with pytest.raises(ConfigError, match="cannot be built"):

@@ -44,7 +44,7 @@ _MOST_STEPS: Final = 4 * _LONGEST**2  # as an upper bound
 _MOST_WAYS: Final = (4 * _LONGEST**2, 4 * _LONGEST, 32)  # made by choices, where repetition makes 1, n, n**2
 _WRITTEN_OUT: Final = (512, 16)  # states that a counted repetition may become: the first try, and the second
 _MOST_WORK: Final = 20_000  # parts that the automaton is put together from, and edges
-_MOST_COMBINATIONS: Final = 500_000
+_MOST_COMBINATIONS: Final = 60_000
 _MOST_TOKENS: Final = 80  # of a refused expression in which the part at fault is looked for
 
 _CATEGORIES: Final = dict(zip(["NOT_DIGIT", "DIGIT", "NOT_SPACE", "SPACE", "NOT_WORD", "WORD"], "DdSsWw", strict=True))

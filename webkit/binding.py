@@ -185,7 +185,9 @@ def _find_request(
             return parameter
     for parameter in named:
         is_free = parameter.kind in _BY_POSITION and parameter.default is parameter.empty
-        if is_free and parameter.name not in in_path and not _is_annotated(annotate(parameter)):
+        # "Body[User]" that cannot be resolved, because User is local to a function, is no request.
+        is_plain = not _is_annotated(annotate(parameter)) and "[" not in str(parameter.annotation)
+        if is_free and is_plain and parameter.name not in in_path:
             return parameter
     return None
 
@@ -198,6 +200,11 @@ def _is_annotated(annotation: Any) -> bool:
 def _check_leftover(parameter: inspect.Parameter, origin: str, template: Template) -> None:
     if parameter.default is not parameter.empty:
         return
+    if isinstance(parameter.annotation, str):
+        raise RouteError(
+            f"The annotation {parameter.annotation!r} of {parameter.name!r} of {origin} cannot be resolved when the "
+            "route is added. Define its names in the module, and before the route."
+        )
     names = [known.name for known in template.parameters]
     hint = did_you_mean(parameter.name, names) or f" The path has {', '.join(names) or 'no parameters'}."
     raise RouteError(

@@ -1,4 +1,7 @@
-"""The command line: ``python -m webkit [-n HOST] [-p PORT] [-u PATH] module.init [ARG ...]``."""
+"""The command line: ``python -m webkit [-n HOST] [-p PORT] [-u PATH] module.init [ARG ...]``.
+
+A word with a dot or a colon is an application, a bare word one of webkit's commands: ``static build FOLDER``.
+"""
 
 import argparse
 import asyncio
@@ -19,10 +22,12 @@ from aiohttp.abc import AbstractView
 from webkit._version import __version__
 from webkit.application import Application
 from webkit.binding import name_of
+from webkit.config import ServerConfig
 from webkit.errors import ConfigError, did_you_mean
 from webkit.resources import TableRoute
 from webkit.routing import NameAlias
-from webkit.run import AddressError, AnyApplication, ServerConfig, run
+from webkit.run import AnyApplication, run
+from webkit.sites import AddressError, sockets_from_systemd
 from webkit.views import View
 
 __all__ = ["load", "main", "route_table"]
@@ -36,12 +41,18 @@ class UsageError(ConfigError):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and give the exit code: 0, 1 when it failed, 2 when it was asked wrongly."""
+    words = sys.argv[1:] if argv is None else list(argv)
     try:
-        options, arguments = _parse(sys.argv[1:] if argv is None else list(argv))
+        if words[:1] == ["static"]:
+            return _build_static(words[1:])
+        options, arguments = _parse(words)
         return _serve_or_list(options, arguments)
     except UsageError as error:
         print(f"webkit: {error}", file=sys.stderr)
         return 2
+    except ConfigError as error:
+        print(f"webkit: {error}{_where(error)}", file=sys.stderr)
+        return 1
     except AddressError as error:
         print(f"webkit: {_explain_address(error, options)}", file=sys.stderr)
         return 1
@@ -71,7 +82,12 @@ def route_table(app: AnyApplication) -> str:
     lines = (
         "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[3]]) for row in rows
     )
-    return "\n".join(line.rstrip() for line in lines)
+    never_reached = app.router.shadowed() if isinstance(app, Application) else []
+    notes = (
+        f"Never reached: {_said(route)} ({route.origin}); {_said(other)} ({other.origin}) answers first."
+        for route, other in never_reached
+    )
+    return "\n".join([*(line.rstrip() for line in lines), *notes])
 
 
 class _Parser(argparse.ArgumentParser):
@@ -87,7 +103,10 @@ def _parse(argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
         allow_abbrev=False,  # an application's own --no is not our --no-access-log
     )
     parser.add_argument(
-        "-n", "-H", "--host", "--hostname", dest="host", help="address to listen on (default: localhost)"
+        *("-n", "-H", "--host", "--hostname"),
+        dest="host",
+        action="append",
+        help="address to listen on, may be given several times (default: localhost)",
     )
     parser.add_argument(
         "-p", "-P", "--port", dest="port", type=int, default=8080, help="port, 0 for any free one (default: 8080)"
@@ -95,6 +114,12 @@ def _parse(argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
     parser.add_argument(
         "-u", "-U", "--path", dest="path", help="Unix socket to listen on; without a host there is no TCP then"
     )
+    parser.add_argument("--path-mode", type=_octal, metavar="MODE", help="permissions of the Unix socket, such as 660")
+    parser.add_argument("--tls-cert", metavar="FILE", help="certificate (PEM); the server speaks HTTPS then")
+    parser.add_argument("--tls-key", metavar="FILE", help="key of the certificate, if it is in another file")
+    parser.add_argument("--redirect-port", type=int, metavar="PORT", help="port where HTTP is redirected to HTTPS")
+    parser.add_argument("--request-id-header", metavar="NAME", help="header of a trusted proxy with the request's id")
+    parser.add_argument("--grace", type=float, metavar="SECONDS", help="time for running requests at the end")
     parser.add_argument("--debug", action="store_true", help="show tracebacks to clients on this machine")
     parser.add_argument("--no-access-log", action="store_true", help="do not log requests")
     parser.add_argument("--routes", action="store_true", help="print the routes and exit")
@@ -113,7 +138,11 @@ def _serve_or_list(options: argparse.Namespace, arguments: list[str]) -> int:
     if here not in sys.path and "" not in sys.path:
         sys.path.insert(0, here)
     target = load(options.app)
-    building = _build(target, arguments, options)
+    # Outside the loop, so that what it raises, SystemExit of its own options too, comes as it is.
+    made = target if isinstance(target, AnyApplication) else _call_init(target, arguments, options.app)
+    if made is target and arguments:
+        raise UsageError(f"{options.app} is an application and takes no arguments, but got {' '.join(arguments)}.")
+    building = _finish(made, options)
     if options.routes:
         print(route_table(asyncio.run(building)))
     else:
@@ -124,29 +153,56 @@ def _serve_or_list(options: argparse.Namespace, arguments: list[str]) -> int:
 def _configure(options: argparse.Namespace) -> ServerConfig:
     try:
         return ServerConfig(
-            host=options.host, port=options.port, path=options.path, access_log=not options.no_access_log
+            host=options.host,
+            port=options.port,
+            path=options.path,
+            path_mode=options.path_mode,
+            sockets=sockets_from_systemd(),
+            tls_cert=options.tls_cert,
+            tls_key=options.tls_key,
+            redirect_port=options.redirect_port,
+            request_id_header=options.request_id_header,
+            access_log=not options.no_access_log,
+            **({} if options.grace is None else {"grace_s": options.grace}),
         )
     except ConfigError as error:
         raise UsageError(str(error)) from None
 
 
-async def _build(target: Any, arguments: list[str], options: argparse.Namespace) -> AnyApplication:
-    """Give the application that *target* is or makes."""
-    if isinstance(target, AnyApplication):
-        if arguments:
-            raise UsageError(f"{options.app} is an application and takes no arguments, but got {' '.join(arguments)}.")
-        app: Any = target
-    else:
-        app = _call_init(target, arguments, options.app)
-        if inspect.isawaitable(app):
-            app = await app
+async def _finish(made: Any, options: argparse.Namespace) -> AnyApplication:
+    """Give the application that *made* is, or gives when it is awaited."""
+    app: Any = await made if inspect.isawaitable(made) else made
     if not isinstance(app, AnyApplication):
         what = "returned None; return the application" if app is None else f"gave {app!r}, which is no application"
         raise UsageError(f"{options.app} {what}.")
-    made: AnyApplication = app
-    if options.debug and isinstance(made, Application):
-        made.debug = True
-    return made
+    if options.debug and isinstance(app, Application):
+        app.debug = True
+    return app  # type: ignore[no-any-return]
+
+
+def _build_static(words: list[str]) -> int:
+    """Do ``static build FOLDER``: write compressed copies and the manifest."""
+    if len(words) != 2 or words[0] != "build":
+        raise UsageError(f"Write `{_PROGRAM} static build FOLDER`.")
+    print(importlib.import_module("webkit.precompress").build(words[1]))
+    return 0
+
+
+def _octal(text: str) -> int:
+    return int(text, 8)
+
+
+def _said(route: TableRoute) -> str:
+    return f"{route.method} {route.table_resource.template}"
+
+
+def _where(error: BaseException) -> str:
+    """Say which line of the application's own code *error* comes from."""
+    package = str(Path(__file__).parent)
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if not frame.filename.startswith((package, sys.base_prefix, "<"))]
+    own = [frame for frame in own if "site-packages" not in frame.filename]
+    return f" ({own[-1].filename}, line {own[-1].lineno})" if own else ""
 
 
 def _call_init(init: Any, arguments: list[str], name: str) -> AnyApplication | Awaitable[AnyApplication]:
@@ -171,7 +227,10 @@ def _split(target: str) -> tuple[str, str]:
     module, found, name = target.partition(":") if separator == ":" else target.rpartition(".")
     if not found:
         example = f"{target or 'shop.main'}:init"
-        raise UsageError(f"{target!r} is no application; write module:name or module.name, such as {example}.")
+        raise UsageError(
+            f"{target!r} is neither an application nor a command. Write module:name or module.name, such as {example}; "
+            f"the command is `static build FOLDER`."
+        )
     if not module or not name:
         raise UsageError(f"{target!r} is only half a name; write module:name, such as shop.main:init.")
     return module, name

@@ -72,9 +72,12 @@ def record_of(info: Any) -> Any:
 def fields_of(record: Any) -> tuple[Field, ...]:
     """Prepare the reading of every field of *record*."""
     hints = get_type_hints(record.cls, include_extras=True)
+    known = {field.name: field for field in record.fields}
+    # msgspec sorts the fields of a TypedDict; people read faults in the order of the form.
     return tuple(
-        make_field(known.encode_name, _plain(hints.get(known.name, Any)), known.type, is_required=known.required)
-        for known in record.fields
+        make_field(known[name].encode_name, _plain(hint), known[name].type, is_required=known[name].required)
+        for name, hint in hints.items()
+        if name in known
     )
 
 

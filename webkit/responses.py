@@ -140,7 +140,7 @@ async def make_response(result: Any, request: web.Request, origin: str) -> web.S
     if isinstance(result, web.HTTPException):
         raise result
     if isinstance(result, web.StreamResponse):
-        if result.prepared and request.get(PREPARED) is not result:
+        if result.prepared and _is_of_another(result, request):
             # aiohttp would send nothing for it, and the client would wait for ever.
             raise TypeError(f"{origin} returned a response that was sent already. Make a new one for each request.")
         return result
@@ -158,6 +158,13 @@ async def make_response(result: Any, request: web.Request, origin: str) -> web.S
     if result is None and prepared is not None:
         return prepared
     raise TypeError(_bad_result(result, origin))
+
+
+def _is_of_another(response: web.StreamResponse, request: web.Request) -> bool:
+    """Whether a response that was prepared was prepared for another request."""
+    if response.task is None:  # it has ended
+        return request.writer.output_size == 0
+    return response.task is not request.task
 
 
 def _bad_result(result: Any, origin: str) -> str:

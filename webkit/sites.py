@@ -81,7 +81,8 @@ def url_of(address: Any, config: ServerConfig) -> str:
     scheme = "https" if config.speaks_tls else "http"
     if not isinstance(address, tuple):
         return f"{scheme}://unix:{address}:"
-    host = config.hosts[0] if len(config.hosts) == 1 and not config.sockets else address[0]
+    named = config.hosts[0] if len(config.hosts) == 1 and not config.sockets else ""
+    host = named or address[0]  # "" is every address
     return f"{scheme}://[{host}]:{address[1]}" if ":" in host else f"{scheme}://{host}:{address[1]}"
 
 

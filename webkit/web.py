@@ -266,7 +266,7 @@ PathLike = str | os.PathLike[str]
 
 _ACCESS_LOGGER: Final = logging.getLogger("aiohttp.access")
 _ACCESS_LOG_FORMAT: Final = '%a %t "%r" %s %b "%{Referer}i" "%{User-Agent}i"'
-_ALL_INTERFACES: Final = "0.0.0.0"  # noqa: S104 - what run_app listens on by default
+_ALL_INTERFACES: Final = ""
 _MISSING: Final[Any] = object()
 
 
@@ -331,35 +331,36 @@ def run_app(
 ) -> None:
     """Serve *app* until SIGINT, SIGTERM or ``GracefulExit``: aiohttp's arguments for :func:`webkit.run`.
 
-    Without *host* it listens on all interfaces. The access log goes to the logger ``webkit.access``.
+    Without *host* it listens on all interfaces, unless *path* or *sock* is given and no *port*. The access log goes to
+    the logger ``webkit.access``.
 
     Raises:
         ConfigError: what an argument asks for is said elsewhere; the message names the place.
         OSError: the address cannot be had.
     """
-    protocol_options = kwargs | {"handler_cancellation": True} if handler_cancellation else kwargs
+    protocol_options = dict(kwargs)
     if access_log_class is not None:
-        protocol_options |= {"access_log_class": access_log_class}
+        protocol_options["access_log_class"] = access_log_class
     if access_log is not None and access_log is not _ACCESS_LOGGER:
-        protocol_options |= {"access_log": access_log}
+        protocol_options["access_log"] = access_log
     _refuse_protocol_options(protocol_options)
-    if sock is not None:
-        raise ConfigError("run_app(sock=...) cannot be; write webkit.run(app, host=..., port=...) or path=....")
-    if ssl_context is not None:
-        raise ConfigError("run_app(ssl_context=...) cannot be; let a proxy in front of the application speak TLS.")
-    if reuse_address is False:
-        raise ConfigError("run_app(reuse_address=False) cannot be: a restarted server must get its address back.")
+    if host is None and (port is not None or (path is None and sock is None)):
+        host = _ALL_INTERFACES
     run(
         app,
-        host=_choose_host(host, listens=path is None or port is not None),
-        port=8080 if port is None else port,
+        host=host if host is None or isinstance(host, str) else tuple(host),
+        port=port if port is not None else 8443 if ssl_context else 8080,
         path=_choose_path(path),
+        sockets=() if sock is None else (sock,) if isinstance(sock, socket.socket) else tuple(sock),
+        ssl_context=ssl_context,
         grace_s=shutdown_timeout,
         keepalive_s=keepalive_timeout,
         backlog=backlog,
         access_log=access_log is not None,
         access_log_format=translate_log_format(access_log_format),
+        reuse_address=reuse_address,
         reuse_port=bool(reuse_port),
+        handler_cancellation=handler_cancellation,
         announce=partial(print, flush=True) if print is builtins.print else print,
         handle_signals=handle_signals,
         loop=loop,
@@ -381,15 +382,6 @@ def _refuse_protocol_options(options: dict[str, Any]) -> None:
             f"run_app() does not take {', '.join(options)}: give it to the application, "
             f"Application(handler_args={{{given}}})."
         )
-
-
-def _choose_host(host: str | Iterable[str] | None, *, listens: bool) -> str | None:
-    if host is None:
-        return _ALL_INTERFACES if listens else None
-    hosts = [host] if isinstance(host, str) else list(host)
-    if len(hosts) != 1:
-        raise ConfigError(f"run_app(host={hosts!r}) cannot be; give one host, or none for all interfaces.")
-    return hosts[0]
 
 
 def _choose_path(path: PathLike | Iterable[PathLike] | None) -> str | None:
