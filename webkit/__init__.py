@@ -14,6 +14,7 @@ from webkit.types import Feature, Handler, Middleware, Mountable, Route
 from webkit.views import View
 
 if TYPE_CHECKING:
+    from webkit import web
     from webkit.run import Server, ServerConfig, run, serve
     from webkit.static import Static
     from webkit.templates import Templates, render, render_string, template
@@ -54,6 +55,7 @@ __all__ = [
     "serve",
     "template",
     "url_for",
+    "web",
 ]
 
 # Loaded when they are first asked for (PEP 562): an application without templates does not import Jinja2.
@@ -67,6 +69,7 @@ _LAZY = {
     "run": "run",
     "serve": "run",
     "template": "templates",
+    "web": "web",
 }
 
 

@@ -11,6 +11,7 @@ from typing import Any, TypeVar, Unpack, overload
 from aiohttp import web
 from yarl import URL
 
+from webkit._aiohttp import limits_of_forms
 from webkit.boundary import Boundary
 from webkit.compat import OldArguments, accept_old_arguments
 from webkit.errors import ConfigError, RouteError
@@ -73,7 +74,7 @@ class Application(RouteAdder, MutableMapping[str | web.AppKey[Any], Any]):
         self.aiohttp = web.Application(
             logger=self.logger,
             client_max_size=client_max_size,
-            client_max_fields=client_max_fields,
+            **limits_of_forms(client_max_fields),
             handler_args=handler_args,
         )
         self.aiohttp[APPLICATION] = self

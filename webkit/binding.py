@@ -88,7 +88,7 @@ def bind(endpoint: Endpoint, template: Template, *, of_view: bool = False) -> Bi
         elif parameter.name not in filled and _is_annotated(annotate(parameter)):
             arguments.append(make_argument(parameter, annotate(parameter), origin))
         else:
-            _check_leftover(parameter, origin, template)
+            _check_leftover(parameter, annotate(parameter), origin, template)
     check_arguments(arguments, origin)
     passed = {*in_path, *(argument.name for argument in arguments)}
     call = _make_call(endpoint, *_arrange(parameters, request, passed, in_path))
@@ -197,10 +197,10 @@ def _is_annotated(annotation: Any) -> bool:
     return annotation is not inspect.Parameter.empty and annotation not in (Any, object, _UNRESOLVED)
 
 
-def _check_leftover(parameter: inspect.Parameter, origin: str, template: Template) -> None:
+def _check_leftover(parameter: inspect.Parameter, annotation: Any, origin: str, template: Template) -> None:
     if parameter.default is not parameter.empty:
         return
-    if isinstance(parameter.annotation, str):
+    if annotation is _UNRESOLVED:
         raise RouteError(
             f"The annotation {parameter.annotation!r} of {parameter.name!r} of {origin} cannot be resolved when the "
             "route is added. Define its names in the module, and before the route."

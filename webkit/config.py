@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from socket import socket
 
+from webkit.access import compile_format
 from webkit.errors import ConfigError
 from webkit.tls import make_tls_context
 
@@ -43,6 +44,7 @@ class ServerConfig:
         for name in ("backlog", "keepalive_s", "grace_s"):
             if getattr(self, name) < 0:
                 raise ConfigError(f"{name} cannot be negative: {getattr(self, name)}.")
+        compile_format(self.access_log_format)
         if self.tls_cert is not None and self.ssl_context is not None:
             raise ConfigError("Give either tls_cert or ssl_context: both say how to speak TLS.")
         if self.tls_key is not None and self.tls_cert is None:
