@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from webkit import web
     from webkit.run import Server, ServerConfig, run, serve
     from webkit.static import Static
+    from webkit.staticurls import static_url
     from webkit.templates import Templates, render, render_string, template
 
 __all__ = [
@@ -53,6 +54,7 @@ __all__ = [
     "render_string",
     "run",
     "serve",
+    "static_url",
     "template",
     "url_for",
     "web",
@@ -68,6 +70,7 @@ _LAZY = {
     "render_string": "templates",
     "run": "run",
     "serve": "run",
+    "static_url": "staticurls",
     "template": "templates",
     "web": "web",
 }

@@ -250,7 +250,8 @@ class _Builder:
         size = len(self.edges) - state
         is_unit = len(body) == 1 and str(body[0][0]) in _SPELLINGS
         endless = high >= _LONGEST
-        if (low if endless else high) * max(size, 1) > self._written_out:
+        most = low if endless else high
+        if most > 1 and most * max(size, 1) > self._written_out:
             if part.empty and low > 1:
                 raise _TooComplicated
             low, endless = min(low, 1), True

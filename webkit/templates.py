@@ -31,10 +31,11 @@ from aiohttp import web
 from yarl import URL
 
 from webkit.errors import ConfigError, did_you_mean
-from webkit.requests import APPLICATION, application_of
+from webkit.requests import application_of
 from webkit.requests import url_for as url_of_route
 from webkit.responses import html
-from webkit.types import RENDERER, STATIC, Renderer
+from webkit.staticurls import static_url
+from webkit.types import RENDERER, Renderer
 
 if TYPE_CHECKING:
     from webkit.application import Application
@@ -270,17 +271,10 @@ class _Links:
         """Give the URL of the route *name*, in the spelling of aiohttp-jinja2."""
         return self._find(name, query_, parts)
 
-    def static(self, filename: str, /) -> str:
-        """Give the URL of the static file *filename*."""
+    def static(self, filename: str, /, name: str | None = None) -> str:
+        """Give the URL of the static file *filename* in the folder *name*, or in the one that was mounted first."""
         request = _REQUEST.get()
-        for app in (self._app.aiohttp,) if request is None else _apps_around(request):
-            if STATIC in app:
-                # Its routes are known where it was mounted, and nowhere else for certain.
-                return app[STATIC].url(app[APPLICATION], filename)
-        raise ConfigError(
-            f"static({filename!r}): no static files are mounted. Write app.mount('/static', Static('static')) in this "
-            "application or in one around it."
-        )
+        return static_url(self._app if request is None else request, filename, name)
 
     def _find(self, name: str, query: Mapping[str, Any] | str | None, parts: Mapping[str, Any]) -> URL:
         request = _REQUEST.get()
