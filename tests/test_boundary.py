@@ -511,7 +511,8 @@ async def test_an_error_after_the_response_began_breaks_off_the_connection(
     app = Application()
     app.add_get("/", stream)
     app.error(Exception)(saying("an answer in the middle of another"))
-    answer = await (await serve(app)).send(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+    async with asyncio.timeout(5):
+        answer = await (await serve(app)).send(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
     assert b"in the middle of" not in answer
     assert b"500" not in answer
     assert errors_in(caplog) == ["Error after the response began in GET /"]
@@ -530,7 +531,8 @@ async def test_an_error_handler_that_fails_after_it_began_breaks_off_too(
         await response.write(b"the beginning")
         raise SoldOut("half way")
 
-    answer = await (await serve(app)).send(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+    async with asyncio.timeout(5):
+        answer = await (await serve(app)).send(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
     assert answer.count(b"HTTP/1.1") <= 1
     assert b"500" not in answer
     assert errors_in(caplog) == ["Error after the response began in GET /"]

@@ -639,8 +639,25 @@ async def test_a_body_that_is_not_compressed_as_it_says_is_the_clients_fault(
             head + b"Content-Encoding: gzip\r\n" + framing
         )  # the server closes the connection by itself
         assert answer.startswith(b"HTTP/1.1 400 Bad Request")
+        assert b"Connection: close" in answer
         assert b"The body of the request is broken." in answer
     assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
+
+
+async def test_an_error_handler_may_answer_for_a_broken_body_and_the_connection_is_closed_all_the_same(
+    serve: Serve,
+) -> None:
+    async def broken(request: web.Request, error: Exception) -> Any:
+        return "broken"
+
+    app = Application()
+    app.add_post("/", echo)
+    app.error(400)(broken)
+    head = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Encoding: gzip\r\n"
+    async with asyncio.timeout(5):
+        answer = await (await serve(app)).send(head + b"Content-Length: 2\r\n\r\n{}")
+    assert answer.startswith(b"HTTP/1.1 400 Bad Request")
+    assert answer.endswith(b"broken")
 
 
 async def test_a_default_is_not_seen_by_the_next_request(serve: Serve) -> None:

@@ -278,6 +278,8 @@ def test_the_router_of_an_application_knows_the_names_mounted_below_it(plain_lea
     assert str(resource.url_for()) == "/shop/admin/list"
     assert resource.url(query="?a=b") == "/shop/admin/list?a=b"  # type: ignore[attr-defined]
     assert resource.template == "/shop/admin/list"  # type: ignore[attr-defined]
+    assert resource.get_info() == {"path": "/shop/admin/list"}
+    assert (len(resource), list(resource)) == (0, []), "Its routes are listed once, below the mount."
 
 
 async def test_the_application_itself_knows_the_names_of_its_root(serve: Serve) -> None:

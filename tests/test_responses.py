@@ -107,6 +107,36 @@ async def test_a_response_that_was_sent_already_is_an_error(
     assert "again returned a response that was sent already. Make a new one for each request." in caplog.text
 
 
+async def test_an_http_exception_that_was_sent_already_is_an_error(
+    serve: Serve, caplog: pytest.LogCaptureFixture
+) -> None:
+    not_found = web.HTTPNotFound()
+
+    async def again() -> None:
+        raise not_found
+
+    app = Application()
+    app.get("/")(again)
+    client = await serve(app)
+    assert [(await client.get("/")).status for _ in range(2)] == [404, 500]
+    assert "raised a response that was sent already. Make a new one for each request." in caplog.text
+
+
+async def test_another_response_than_the_one_begun_is_an_error(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
+    async def handler(request: web.Request) -> web.Response:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        return web.Response(text="another")
+
+    app = Application()
+    app.get("/")(handler)
+    client = await serve(app)
+    came = await client.send(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    assert came.count(b"HTTP/1.1 ") <= 1
+    assert b"another" not in came
+    assert "handler returned another response than the one that it had begun to send." in caplog.text
+
+
 def test_what_json_cannot_hold_is_an_error() -> None:
     with pytest.raises(TypeError):
         json_response({"a": object()})

@@ -9,6 +9,7 @@ import aiohttp_cors
 import pytest
 from aiohttp import web
 
+from tests.resolving import make_request
 from tests.serving import Serve
 from webkit import Application, Route, RouteError, View
 from webkit.router import RouteAdder
@@ -245,6 +246,14 @@ async def test_the_router_tells_when_it_is_frozen(serve: Serve) -> None:
     assert not app.router.frozen
     await serve(app)
     assert app.router.frozen
+
+
+async def test_the_router_resolves_as_aiohttps_does() -> None:
+    app = Application()
+    app.get("/{id:int}")(show)
+    found = await app.router.resolve(make_request("GET", "/7"))
+    assert (found["id"], found.route.method) == ("7", "GET")
+    assert isinstance((await app.router.resolve(make_request("GET", "/x"))).http_exception, web.HTTPNotFound)
 
 
 # With packages that know aiohttp's router

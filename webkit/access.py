@@ -1,15 +1,16 @@
 """The access log: one line for each answer, compiled once from a format.
 
 The directives are aiohttp's, and Apache's ``%L`` for the request id: ``%a`` address, ``%t`` time, ``%P`` process,
-``%r`` request line, ``%s`` status, ``%b`` bytes, ``%T`` seconds, ``%Tf`` seconds with fraction, ``%D`` microseconds,
-``%{Name}i`` request header, ``%{Name}o`` response header, ``%%``. What a client has sent is escaped, so that it
-cannot write lines of its own.
+``%r`` request line, ``%s`` status, ``%b`` bytes with the headers, ``%T`` seconds, ``%Tf`` seconds with fraction,
+``%D`` microseconds, ``%{Name}i`` request header, ``%{Name}o`` response header, ``%%``. What a client has sent is
+escaped, so that it cannot write lines of its own.
 """
 
 import os
 import re
 import time
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, Final
 
 from aiohttp import web
@@ -18,7 +19,7 @@ from aiohttp.abc import AbstractAccessLogger
 from webkit.errors import ConfigError
 from webkit.requests import REQUEST_ID
 
-__all__ = ["AccessLogger"]
+__all__ = ["AccessLogger", "compile_format"]
 
 _Directive = Callable[[web.BaseRequest, web.StreamResponse, float], object]
 
@@ -58,7 +59,8 @@ class AccessLogger(AbstractAccessLogger):
         self.logger.info(self._template, *(directive(request, response, time) for directive in self._directives))
 
 
-def compile_format(log_format: str) -> tuple[str, list[_Directive]]:
+@lru_cache(maxsize=16)  # aiohttp makes a logger for each connection
+def compile_format(log_format: str) -> tuple[str, tuple[_Directive, ...]]:
     """Give the template for ``logging`` and the functions for its places.
 
     Raises:
@@ -73,7 +75,7 @@ def compile_format(log_format: str) -> tuple[str, list[_Directive]]:
         header, kind, letter = token.groups()
         directives.append(_DIRECTIVES[letter] if letter else _header(header, kind))
     pieces.append(_literal(log_format[position:], log_format))
-    return "".join(pieces), directives
+    return "".join(pieces), tuple(directives)
 
 
 def _literal(text: str, log_format: str) -> str:

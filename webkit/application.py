@@ -43,7 +43,7 @@ class Application(RouteAdder, MutableMapping[str | web.AppKey[Any], Any]):
     identity and is always true.
 
     Args:
-        routes: ``Route``s, or route definitions of aiohttp.
+        routes: ``Route`` objects, or route definitions of aiohttp.
         middlewares: ``async def m(request, handler)``; the first listed is the outermost.
         debug: pages with tracebacks for clients on this machine.
         client_max_size: bytes of a request body that ``read()``, ``json()`` and ``post()`` take; 413 above.

@@ -15,7 +15,7 @@ from aiohttp import web
 from webkit.binding import is_coroutine_function, name_of
 from webkit.errors import ConfigError, HTTPGatewayTimeout, InternalServerError, Problem
 from webkit.requests import APPLICATION, REQUEST_ID, new_request_id
-from webkit.responses import PREPARED, make_response
+from webkit.responses import PREPARED, check_response, make_response
 from webkit.types import Endpoint, Handler
 
 __all__ = ["Boundary"]
@@ -53,6 +53,7 @@ class Boundary:
             try:
                 response = await handler(request)
                 if isinstance(response, web.StreamResponse) and not isinstance(response, web.HTTPException):
+                    check_response(response, request, "a middleware or a handler of aiohttp's router")
                     return response
                 return await make_response(response, request, "a middleware")
             except asyncio.CancelledError:
@@ -85,6 +86,8 @@ class Boundary:
     async def _ask(self, request: web.Request, error: Exception) -> web.StreamResponse:
         """Answer with an error handler, or raise *error*; a result that is no response gets the status of the error."""
         self._check_connection(request, error)
+        if isinstance(error, web.HTTPException):
+            check_response(error, request, "a handler or a middleware", verb="raised")
         handler = self._find(error)
         if handler is None:
             raise error

@@ -30,7 +30,7 @@ from webkit.run import AnyApplication, run
 from webkit.sites import AddressError, sockets_from_systemd
 from webkit.views import View
 
-__all__ = ["load", "main", "route_table"]
+__all__ = ["UsageError", "load", "main", "route_table"]
 
 _PROGRAM = "python -m webkit"
 

@@ -17,25 +17,25 @@ __all__ = ["ServerConfig"]
 class ServerConfig:
     """How an application is served. ``run()`` and the command line take the same options."""
 
-    host: str | Sequence[str] | None = None  # None: localhost, or no TCP at all where a path or sockets are given
-    port: int = 8080  # 0 lets the system choose
-    path: str | Path | None = None  # of a Unix socket
-    path_mode: int | None = None  # permissions of the Unix socket, such as 0o660
-    sockets: Sequence[socket] = ()  # that are listening already
-    tls_cert: str | Path | None = None  # PEM file; with it the server speaks HTTPS
-    tls_key: str | Path | None = None  # PEM file of the key, when it is not in that of the certificate
-    tls_password: str | None = None  # of the key
-    ssl_context: ssl.SSLContext | None = None  # one's own, in place of the two files
-    redirect_port: int | None = None  # where plain HTTP is redirected to HTTPS
-    request_id_header: str | None = None  # of a trusted proxy, such as X-Request-ID
-    backlog: int = 128  # connections that wait to be accepted
-    keepalive_s: float = 75.0  # how long an idle connection stays open
-    grace_s: float = 25.0  # how long running requests may finish when the server stops
-    access_log: bool = True
-    access_log_format: str = '%a "%r" %s %b %Tfs %L'
-    reuse_address: bool | None = None
-    reuse_port: bool = False
-    handler_cancellation: bool = False  # whether a handler is cancelled when its client leaves
+    host: str | Sequence[str] | None = None  #: None: localhost, or no TCP at all where a path or sockets are given
+    port: int = 8080  #: 0 lets the system choose
+    path: str | Path | None = None  #: of a Unix socket
+    path_mode: int | None = None  #: permissions of the Unix socket, such as 0o660
+    sockets: Sequence[socket] = ()  #: that are listening already
+    tls_cert: str | Path | None = None  #: PEM file; with it the server speaks HTTPS
+    tls_key: str | Path | None = None  #: PEM file of the key, when it is not in that of the certificate
+    tls_password: str | None = None  #: of the key
+    ssl_context: ssl.SSLContext | None = None  #: one's own, in place of the two files
+    redirect_port: int | None = None  #: where plain HTTP is redirected to HTTPS
+    request_id_header: str | None = None  #: of a trusted proxy, such as X-Request-ID
+    backlog: int = 128  #: connections that wait to be accepted
+    keepalive_s: float = 75.0  #: how long an idle connection stays open
+    grace_s: float = 25.0  #: how long running requests may finish when the server stops
+    access_log: bool = True  #: whether each answer is a line in the log ``webkit.access``
+    access_log_format: str = '%a "%r" %s %b %Tfs %L'  #: with the directives of ``webkit.access``
+    reuse_address: bool | None = None  #: SO_REUSEADDR; None: as the system has it
+    reuse_port: bool = False  #: SO_REUSEPORT, for several processes on one port
+    handler_cancellation: bool = False  #: whether a handler is cancelled when its client leaves
 
     def __post_init__(self) -> None:
         for port in (self.port, self.redirect_port or 0):

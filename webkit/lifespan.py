@@ -8,6 +8,7 @@ is left in reverse order, mounted applications included, and the first error is 
 """
 
 import inspect
+from asyncio import CancelledError
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, MutableSequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from logging import Logger
@@ -195,7 +196,7 @@ class Contexts(FreezableList[ContextFactory[Owner]], Generic[Owner]):
         while self._entered:
             try:
                 await self._entered.pop().__aexit__(None, None, None)
-            except Exception as error:
+            except (Exception, CancelledError) as error:  # awaiting a task that was cancelled is usual here
                 errors.append(error)
         if len(errors) == 1:
             raise errors[0]
@@ -206,7 +207,7 @@ class Contexts(FreezableList[ContextFactory[Owner]], Generic[Owner]):
         """Leave what was entered; errors are logged, because another one is on its way to the user."""
         try:
             await self.leave()
-        except Exception:
+        except (Exception, CancelledError):
             self._logger.exception("A context failed when it was left after a failed start.")
 
 
@@ -252,5 +253,5 @@ async def leave_below(wrapped: web.Application, logger: Logger) -> None:
         application = app.get(APPLICATION)
         try:
             await (application.cleanup_ctx.leave() if application is not None else app.cleanup())
-        except Exception:
+        except (Exception, CancelledError):
             logger.exception("A mounted application failed to clean up after a failed start.")

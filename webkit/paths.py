@@ -9,18 +9,22 @@ The rules are aiohttp's, so that a template means the same on both routers:
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import quote
 
 from yarl import URL
 
+from webkit.backtracking import find_catastrophe
 from webkit.converters import BY_NAME, Converter
 from webkit.errors import NoSuchRoute, RouteError, did_you_mean
 
 __all__ = ["PATH_SAFE", "Parameter", "Template", "normalize_literal", "parse"]
 
+# Templates of one application have the same few expressions.
+_find_catastrophe: Final = lru_cache(maxsize=1024)(find_catastrophe)
 _DEFAULT: Final = BY_NAME["str"]
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 #: What RFC 3986 allows in a path beside letters, digits and "_.-~" (which quote() keeps by itself).
@@ -171,8 +175,8 @@ def parse(path: str) -> Template:
 
     Raises:
         RouteError: the path does not start with ``/``, its braces do not match, a name is no identifier or given
-            twice, an expression does not compile or is in another's way, or a bare word after the colon names no
-            converter.
+            twice, an expression does not compile, may take for ever, or is in another's way, or a bare word after
+            the colon names no converter.
     """
     if path and not path.startswith("/"):
         raise RouteError(f"A path starts with '/': write {'/' + path!r} instead of {path!r}.")
@@ -188,6 +192,7 @@ def parse(path: str) -> Template:
         re.compile(template.regex)
     except re.error as error:
         raise RouteError(f"The expressions of the path {path!r} do not go together: {error}.") from None
+    _refuse_catastrophes(template)
     return template
 
 
@@ -217,6 +222,30 @@ def _split(path: str) -> list[tuple[str, bool]]:
         raise RouteError(f"The braces of the path {path!r} do not match; a parameter is written {{name}}.")
     pieces.append((path[start:], False))
     return [(text, is_parameter) for text, is_parameter in pieces if text or is_parameter]
+
+
+def _refuse_catastrophes(template: Template) -> None:
+    """Refuse an expression that a client could keep busy for minutes with one path.
+
+    An expression that stays in its segment is matched with its segment, the others with all that follows.
+    """
+    parameters = template.parameters
+    patterns = [parameter.pattern for parameter in parameters if not parameter.is_default and not parameter.converter]
+    crowded = (s for s in template.segments() if sum(isinstance(part, Parameter) for part in s) > 1)
+    patterns += [_nameless(segment) for segment in crowded]
+    if len(parameters) > 1 and not all(parameter.in_segment for parameter in parameters):
+        patterns.append(_nameless(template.parts))
+    for pattern in patterns:
+        fault = _find_catastrophe(pattern)
+        if fault is not None:
+            raise RouteError(
+                f"An expression of the path {template.path!r} may take for ever to fail: {fault}. Write one in which "
+                "each text can match in one way only."
+            )
+
+
+def _nameless(parts: Iterable[Part]) -> str:
+    return "".join(re.escape(part) if isinstance(part, str) else f"(?:{part.pattern})" for part in parts)
 
 
 def _read_parameter(text: str, path: str) -> Parameter:

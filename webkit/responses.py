@@ -11,7 +11,17 @@ from aiohttp.abc import AbstractStreamWriter
 from aiohttp.web_request import BaseRequest
 from yarl import URL
 
-__all__ = ["PREPARED", "Renderable", "Response", "add_cookie", "html", "json_response", "make_response", "redirect"]
+__all__ = [
+    "PREPARED",
+    "Renderable",
+    "Response",
+    "add_cookie",
+    "check_response",
+    "html",
+    "json_response",
+    "make_response",
+    "redirect",
+]
 
 #: The response that was prepared for a request, so that a handler which streamed may return nothing.
 PREPARED: Final = web.RequestKey("webkit.prepared", web.StreamResponse)
@@ -135,17 +145,37 @@ async def make_response(result: Any, request: web.Request, origin: str) -> web.S
 
     Raises:
         HTTPException: the handler returned one.
-        TypeError: anything else; the message names the handler (*origin*).
+        TypeError: anything else, or a response that cannot answer *request*; the message names the handler (*origin*).
     """
     if isinstance(result, web.HTTPException):
         raise result
     if isinstance(result, web.StreamResponse):
-        if result.prepared and _is_of_another(result, request):
-            # aiohttp would send nothing for it, and the client would wait for ever.
-            raise TypeError(f"{origin} returned a response that was sent already. Make a new one for each request.")
-        return result
-    if isinstance(result, Renderable):
-        return await result.respond(request)
+        response = result
+    elif isinstance(result, Renderable):
+        response = await result.respond(request)
+    else:
+        response = _convert(result, request, origin)
+    check_response(response, request, origin)
+    return response
+
+
+def check_response(response: web.StreamResponse, request: web.Request, origin: str, *, verb: str = "returned") -> None:
+    """Refuse a response that cannot answer *request*.
+
+    Raises:
+        TypeError: it was sent to another request, or this request has begun to send another one.
+    """
+    begun: web.StreamResponse | None = request.get(PREPARED)
+    if response is begun:
+        return
+    if response.prepared and _is_of_another(response, request):
+        # aiohttp would send nothing for it, and the client would wait for ever.
+        raise TypeError(f"{origin} {verb} a response that was sent already. Make a new one for each request.")
+    if begun is not None and begun.prepared:
+        raise TypeError(f"{origin} {verb} another response than the one that it had begun to send.")
+
+
+def _convert(result: Any, request: web.Request, origin: str) -> web.StreamResponse:
     if hasattr(result, "__html__"):
         return html(str(result.__html__()))
     if isinstance(result, str):
@@ -154,9 +184,9 @@ async def make_response(result: Any, request: web.Request, origin: str) -> web.S
         return Response(body=bytes(result))
     if isinstance(result, dict | list | msgspec.Struct) or (is_dataclass(result) and not isinstance(result, type)):
         return json_response(result)
-    prepared: web.StreamResponse | None = request.get(PREPARED)
-    if result is None and prepared is not None:
-        return prepared
+    begun: web.StreamResponse | None = request.get(PREPARED)
+    if result is None and begun is not None:
+        return begun
     raise TypeError(_bad_result(result, origin))
 
 

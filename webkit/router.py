@@ -54,7 +54,7 @@ class RouteAdder(ABC):
         """Answer GET, and HEAD unless *allow_head* is false."""
 
     def add_routes(self, routes: Iterable[Route | web.AbstractRouteDef]) -> list[web.AbstractRoute]:
-        """Add webkit's ``Route``s, or what ``web.get(...)`` and ``web.RouteTableDef`` of aiohttp hold."""
+        """Add webkit's ``Route`` objects, or what ``web.get(...)`` and ``web.RouteTableDef`` of aiohttp hold."""
         added: list[web.AbstractRoute] = []
         for route in routes:
             if isinstance(route, Route):

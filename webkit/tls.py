@@ -39,11 +39,28 @@ def make_tls_context(
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_ciphers(_CIPHERS)
     context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION
-    # What aiohttp speaks; a client that insists on HTTP/2 is told at once.
+    # What aiohttp speaks: a client that could do HTTP/2 learns that there is none.
     context.set_alpn_protocols(["http/1.1"])
     try:
         # An empty password instead of none: OpenSSL would ask for one on the terminal.
         context.load_cert_chain(certificate, key, password or "")
-    except (ssl.SSLError, OSError) as error:
-        raise ConfigError(f"The certificate {str(certificate)!r} and its key cannot be used: {error}.") from None
+    except (OSError, ValueError) as error:
+        raise ConfigError(_explain(Path(certificate), Path(key or certificate), error)) from None
     return context
+
+
+def _explain(certificate: Path, key: Path, error: Exception) -> str:
+    """Say what is wrong with the files: OpenSSL itself says "PEM lib" to most of it."""
+    if isinstance(error, ssl.SSLError):
+        if error.reason == "KEY_VALUES_MISMATCH":
+            return f"The key in {str(key)!r} belongs to another certificate than that in {str(certificate)!r}."
+        if "-----BEGIN CERTIFICATE-----" not in certificate.read_text(errors="replace"):
+            return f"There is no certificate in {str(certificate)!r}: it must be a PEM file."
+        pem = key.read_text(errors="replace")
+        if "PRIVATE KEY-----" not in pem:
+            return (
+                f"There is no private key in {str(key)!r}: it must be a PEM file, of its own or with the certificate."
+            )
+        if "ENCRYPTED" in pem:
+            return f"The key in {str(key)!r} has a password, which is not given or wrong."
+    return f"The certificate {str(certificate)!r} and its key {str(key)!r} cannot be used: {error}."
