@@ -15,11 +15,11 @@ FOR_DEV := $(VENV)/.installed-for-dev
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test check docs clean
+.PHONY: help install run test check docs screenshot clean
 
 help: ## list these commands
 	@echo "make PYTHON=python3.12 COMMAND chooses the interpreter (now: $(PYTHON)), 3.11 or newer."
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: $(FOR_DEV) ## make .venv and install webkit there with all that its development needs
 
@@ -37,6 +37,9 @@ check: $(FOR_DEV) ## check format, lint, types and the layers
 
 docs: $(FOR_DEV) ## build the documentation into docs/_build
 	$(BIN)/sphinx-build -W -n --keep-going -b html docs docs/_build
+
+screenshot: $(FOR_DEV) ## take the picture in the README anew, with the installed Chromium
+	$(BIN)/python docs/take_screenshot.py
 
 clean: ## remove all that these commands have made, .venv too
 	rm -rf $(VENV) docs/_build build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -25,7 +25,7 @@ CHROMIUM_ARGUMENTS = (
 # A deadline measures the machine, not the code. HYPOTHESIS_PROFILE=long is for one property test at a time: about ten
 # minutes for that of tests/test_parameters.py.
 hypothesis.settings.register_profile("default", deadline=None)
-hypothesis.settings.register_profile("long", deadline=None, max_examples=60_000, print_blob=True)
+hypothesis.settings.register_profile("long", deadline=None, max_examples=80_000, print_blob=True)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import pytest
-from aiohttp import ClientSession, DummyCookieJar, web
+from aiohttp import ClientSession, ClientTimeout, DummyCookieJar, web
 from multidict import CIMultiDictProxy
 from yarl import URL
 
@@ -19,6 +19,9 @@ from webkit import Application
 from webkit.run import Server, ServerConfig
 
 AnyApplication: TypeAlias = Application | web.Application
+
+# A server that does not answer fails its test, and does not stop the whole suite.
+PATIENCE_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +69,8 @@ class Client:
         reader, writer = await asyncio.open_connection(self.url.host, self.url.port)
         try:
             writer.write(data)
-            return await reader.read()
+            async with asyncio.timeout(PATIENCE_S):
+                return await reader.read()
         except ConnectionError:
             return b""  # broken off before the first byte
         finally:
@@ -84,7 +88,7 @@ async def run_by_aiohttp(app: AnyApplication) -> AsyncIterator[Client]:
     try:
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()
-        async with ClientSession(cookie_jar=DummyCookieJar()) as session:
+        async with ClientSession(cookie_jar=DummyCookieJar(), timeout=ClientTimeout(PATIENCE_S)) as session:
             yield Client(session, f"http://127.0.0.1:{runner.addresses[0][1]}")
     finally:
         await runner.cleanup()
@@ -96,7 +100,7 @@ async def run_by_webkit(app: AnyApplication) -> AsyncIterator[Client]:
     server = Server(app, ServerConfig(host="127.0.0.1", port=0))
     await server.start()
     try:
-        async with ClientSession(cookie_jar=DummyCookieJar()) as session:
+        async with ClientSession(cookie_jar=DummyCookieJar(), timeout=ClientTimeout(PATIENCE_S)) as session:
             yield Client(session, server.urls[0])
     finally:
         await server.stop()

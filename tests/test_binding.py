@@ -328,6 +328,10 @@ async def two_requests(request, incoming):  # type: ignore[no-untyped-def]
     pass
 
 
+async def behind_a_gap(request, page=1, id=0, /):  # type: ignore[no-untyped-def]
+    pass
+
+
 async def as_bool(x: bool) -> None:
     pass
 
@@ -370,6 +374,7 @@ REFUSED: list[tuple[Callable[..., Any], str, str]] = [
     ),
     (nobody_fills, "/", "does not name it. The path has no parameters."),
     (nobody_fills_by_keyword, "/{id}", "Nobody fills the parameter 'page' of "),
+    (behind_a_gap, "/{id}", "cannot get 'id', since nobody fills 'page' before it. Drop the '/'."),
     (two_requests, "/", "Nobody fills the parameter 'incoming' of "),
     (
         as_int,

@@ -171,6 +171,13 @@ async def test_the_code_on_a_page_runs_and_answers_as_the_page_says(page: str, f
                     await ask(client, request)
 
 
+def test_every_module_has_its_place_in_the_reference() -> None:
+    reference = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "docs" / "reference").glob("*.md"))
+    documented = set(re.findall(r"\.\. (?:auto)?module:: webkit\.(\w+)", reference))
+    modules = {path.stem for path in (ROOT / "webkit").glob("*.py") if not path.stem.startswith("_")}
+    assert documented == modules, "Write `.. automodule:: webkit.NAME` in a page of docs/reference (inside.md?)."
+
+
 PAGE = """\
 Some words.
 

@@ -188,6 +188,8 @@ class Application(RouteAdder, MutableMapping[str | web.AppKey[Any], Any]):
         self._check_child(child)
         self._install_boundary()
         try:
+            if not set("/?#@\\").isdisjoint(str(domain)):
+                raise ValueError("It is a host and perhaps a port")
             self.aiohttp.add_domain(domain, child)
         except (ValueError, TypeError) as error:
             raise RouteError(f"{domain!r} is no domain: {error}. Write 'example.org' or '*.example.org'.") from None

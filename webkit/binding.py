@@ -91,7 +91,7 @@ def bind(endpoint: Endpoint, template: Template, *, of_view: bool = False) -> Bi
             _check_leftover(parameter, annotate(parameter), origin, template)
     check_arguments(arguments, origin)
     passed = {*in_path, *(argument.name for argument in arguments)}
-    call = _make_call(endpoint, *_arrange(parameters, request, passed, in_path))
+    call = _make_call(endpoint, *_arrange(parameters, request, passed, in_path, origin))
     return Binding(origin, decoders, _collecting(call, tuple(arguments), of_view), tuple(arguments))
 
 
@@ -270,13 +270,20 @@ def _arrange(
     request: inspect.Parameter | None,
     passed: Collection[str],
     in_path: Collection[str],
+    origin: str,
 ) -> tuple[tuple[str | None, ...], dict[str, str | None]]:
     """Say which values are passed by position and which by name; ``None`` stands for the request."""
     by_position: list[str | None] = []
     by_name: dict[str, str | None] = {}
+    gap = ""
     for parameter in parameters:
         if parameter is not request and (parameter.name not in passed or parameter.kind in _ANY_NUMBER):
+            gap = gap or parameter.name
             continue
+        if gap and parameter.kind is parameter.POSITIONAL_ONLY:
+            raise RouteError(
+                f"{origin} cannot get {parameter.name!r}, since nobody fills {gap!r} before it. Drop the '/'."
+            )
         value = None if parameter is request else parameter.name
         is_first = parameter is request and parameter is parameters[0]
         if parameter.kind is parameter.POSITIONAL_ONLY or (is_first and parameter.kind in _BY_POSITION):

@@ -16,27 +16,13 @@ __all__ = ["find_shadowed"]
 
 # Texts of many kinds; a parameter takes those that its expression matches.
 _TEXTS: Final = (
-    *(
-        "a",
-        "x-9",
-        "1",
-        "42",
-        "-7",
-        "1.5",
-        "abc",
-        "Z_z",
-        "2024",
-        "2024-02-29",
-        "0000",
-        "a.b",
-        "en",
-        "é",
-        "a/b",
-        "a/b/c.d",
-    ),
-    *("00000000-0000-4000-8000-000000000000", "deadbeef", "a@b", "~", "A1"),
+    *("a", "x-9", "1", "42", "-7", "1.5", "abc", "Z_z", "2024", "2024-02-29", "0000", "a.b", "en", "é", "a/b"),
+    *("a/b/c.d", "00000000-0000-4000-8000-000000000000", "deadbeef", "a@b", "~", "A1", "zz", "de", "q", "xyz"),
+    *("7", "99", "123", "-123.25", "1999-12-31", "hello-world", "v2", "Zoo", "ABC", "10000000000", "f" * 40),
+    *("ffffffff-ffff-4fff-bfff-ffffffffffff", "under_score", "{", "x y", "wxyz", "/"),
 )
-_EXAMPLES: Final = 6
+# One alone may happen to be the one that the other route is made for.
+_FEWEST: Final = 2
 # A method that nobody has a route for, so that only a wildcard answers it.
 _ANY: Final = "WEBKIT-ANY"
 
@@ -61,22 +47,22 @@ def _answering(table: RouteTable, method: str, path: str) -> TableRoute | None:
 
 
 def _examples_of(template: Template) -> Iterator[str]:
-    """Make up to six paths that *template* matches, in the form that paths are compared in."""
+    """Make paths that *template* matches, in the form that paths are compared in."""
     choices = {parameter.name: list(_texts_for(parameter)) for parameter in template.parameters}
-    if not all(choices.values()):
+    if not choices:
+        yield "".join(map(str, template.parts)) or "/"
+        return
+    if any(len(texts) < _FEWEST for texts in choices.values()):
         return
     whole = re.compile(template.regex)
-    for number in range(_EXAMPLES if choices else 1):
-        path = "".join(_part(part, choices, number) for part in template.parts) or "/"
-        if path == "/" or whole.fullmatch(path):
+    for number in range(len(_TEXTS)):
+        # Another stride for each parameter, so that they do not go hand in hand.
+        texts = {
+            name: known[number * (2 * index + 1) % len(known)] for index, (name, known) in enumerate(choices.items())
+        }
+        path = "".join(part if isinstance(part, str) else texts[part.name] for part in template.parts)
+        if whole.fullmatch(path):
             yield path
-
-
-def _part(part: str | Parameter, choices: dict[str, list[str]], number: int) -> str:
-    if isinstance(part, str):
-        return part
-    texts = choices[part.name]
-    return texts[number % len(texts)]
 
 
 def _texts_for(parameter: Parameter) -> Iterable[str]:
