@@ -31,6 +31,7 @@ BANDS: dict[str, tuple[str, ...]] = {
     "WORDS": ("types", "errors", "compat"),
     "VALUES": (
         "backtracking",
+        "threads",
         "callables",
         "converters",
         "paths",

@@ -24,7 +24,7 @@ from webkit.resources import TableRoute
 from webkit.responses import PREPARED
 from webkit.router import Decorator, RouteAdder, Router
 from webkit.routing import MountPoint, NameAlias, RouteTable, TrailingSlash
-from webkit.streams import OpenStreams
+from webkit.streams import OpenStreams, end_with_headers
 from webkit.types import Endpoint, ExpectHandler, Feature, Handler, Middleware, Mountable, Route
 
 __all__ = ["Application"]
@@ -269,11 +269,9 @@ class Application(RouteAdder, MutableMapping[str | web.AppKey[Any], Any]):
             if isinstance(response, web.HTTPException):
                 await show_fault(request, response)
         elif request.method == "HEAD" or response.status in {204, 304}:
-            # aiohttp would let a stream write its body here, and the next answer would begin in the middle of it.
-            request.writer.length = 0
-            request.writer.set_eof()  # type: ignore[attr-defined]
+            end_with_headers(request)
         else:
-            self._streams.note(response)
+            self._streams.note(request, response)
 
     # The boundary: webkit's middlewares around everything under the application
 

@@ -6,7 +6,6 @@ where ``Header[...]``, ``Cookie[...]``, ``Body[...]`` say (see :mod:`webkit.para
 refused here, not at the first request.
 """
 
-import asyncio
 import inspect
 import types
 from collections.abc import Awaitable, Callable, Collection, Mapping
@@ -22,6 +21,7 @@ from webkit.converters import BY_TYPE, Converter
 from webkit.errors import Problem, RouteError, did_you_mean
 from webkit.parameters import Argument, Inputs, check_arguments, collect, convert_all, make_argument
 from webkit.paths import Parameter, Template, parse
+from webkit.threads import run_in_thread
 from webkit.types import Endpoint
 
 __all__ = ["Binding", "Call", "bind", "bind_values", "is_coroutine_function", "name_of"]
@@ -330,5 +330,5 @@ def _first_name(handler: Endpoint) -> str | None:
 
 async def _run_in_thread(function: Endpoint, *args: Any, **kwargs: Any) -> Any:
     """Run a plain function where it cannot block the loop; an awaitable that it returns is awaited here."""
-    result = await asyncio.to_thread(function, *args, **kwargs)
+    result = await run_in_thread(function, *args, **kwargs)
     return await result if inspect.isawaitable(result) else result

@@ -8,6 +8,7 @@ a handler for that 500 (or the 504 of a timeout), which is asked in turn.
 
 import asyncio
 from collections.abc import Iterator
+from contextlib import suppress
 from logging import Logger
 
 from aiohttp import web
@@ -15,7 +16,7 @@ from aiohttp import web
 from webkit.binding import is_coroutine_function, name_of
 from webkit.errors import ConfigError, HTTPGatewayTimeout, InternalServerError, Problem
 from webkit.requests import APPLICATION, REQUEST_ID, new_request_id
-from webkit.responses import PREPARED, check_response, make_response
+from webkit.responses import HEADERS_ONLY, PREPARED, RUNNING, check_response, make_response
 from webkit.types import Endpoint, Handler
 
 __all__ = ["Boundary"]
@@ -50,14 +51,16 @@ class Boundary:
         async def guarded(request: web.Request) -> web.StreamResponse:
             if REQUEST_ID not in request:
                 request[REQUEST_ID] = new_request_id()
+            request[RUNNING] = True
             try:
                 response = await handler(request)
+                request[RUNNING] = False
                 if isinstance(response, web.StreamResponse) and not isinstance(response, web.HTTPException):
                     check_response(response, request, "a middleware or a handler of aiohttp's router")
                     return response
                 return await make_response(response, request, "a middleware")
             except asyncio.CancelledError:
-                return _properly_ended(request)
+                return await _properly_ended(request)
             except Exception as error:
                 return await self._answer(request, error)
 
@@ -181,14 +184,20 @@ def _take_over(error: Exception, response: web.StreamResponse) -> None:
             response.headers.add(name, value)
 
 
-def _properly_ended(request: web.Request) -> web.StreamResponse:
-    """Give the stream whose handler was cancelled because the server has ended it; else go on with cancelling."""
+async def _properly_ended(request: web.Request) -> web.StreamResponse:
+    """Give the stream whose handler was cancelled because its response is over; else go on with cancelling."""
+    request[RUNNING] = False
     prepared: web.StreamResponse | None = request.get(PREPARED)
     # aiohttp forgets the task of a response with its end; there is no other public sign.
-    if prepared is None or not prepared.prepared or prepared.task is not None:
+    is_over = prepared is not None and prepared.prepared and (prepared.task is None or HEADERS_ONLY in request)
+    if prepared is None or not is_over:
         raise asyncio.CancelledError
-    if (task := asyncio.current_task()) is not None:
+    task = asyncio.current_task()
+    while task is not None and task.cancelling():
         task.uncancel()
+    # The handler may have been ended by its write before the cancelling came; it would hit the end of the answer.
+    with suppress(asyncio.CancelledError):
+        await asyncio.sleep(0)
     return prepared
 
 

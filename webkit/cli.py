@@ -213,6 +213,9 @@ def _call_init(init: Any, arguments: list[str], name: str) -> AnyApplication | A
         for parameter in inspect.signature(init).parameters.values()
         if parameter.kind in {parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD, parameter.VAR_POSITIONAL}
     ]
+    needed = [parameter for parameter in takes if parameter.default is parameter.empty]
+    if len([parameter for parameter in needed if parameter.kind is not parameter.VAR_POSITIONAL]) > 1:
+        raise UsageError(f"{name}() takes more than the list of arguments. Write 'def init(argv):'.")
     if takes:
         return init(arguments)  # type: ignore[no-any-return]
     if arguments:

@@ -237,6 +237,8 @@ class Lifespan(AbstractAsyncContextManager[None]):
             await leave_below(self._wrapped, self._logger)
             await self._contexts.leave_quietly()
         else:
+            # What is mounted may stand on what its parent has opened.
+            await leave_below(self._wrapped, self._logger, only_contexts=True)
             await self._contexts.leave()
 
 
@@ -246,12 +248,18 @@ def sub_applications(wrapped: web.Application) -> list[web.Application]:
     return [app for app in found if app is not None]
 
 
-async def leave_below(wrapped: web.Application, logger: Logger) -> None:
-    """Leave the contexts of everything mounted into *wrapped*, the last entered first; errors are logged."""
+async def leave_below(wrapped: web.Application, logger: Logger, *, only_contexts: bool = False) -> None:
+    """Leave the contexts of everything mounted into *wrapped*, the last entered first; errors are logged.
+
+    With *only_contexts* plain applications are left to aiohttp, which sends their ``on_cleanup`` in the end.
+    """
     for app in reversed(sub_applications(wrapped)):
-        await leave_below(app, logger)
+        await leave_below(app, logger, only_contexts=only_contexts)
         application = app.get(APPLICATION)
         try:
-            await (application.cleanup_ctx.leave() if application is not None else app.cleanup())
+            if application is not None:
+                await application.cleanup_ctx.leave()
+            elif not only_contexts:
+                await app.cleanup()
         except (Exception, CancelledError):
-            logger.exception("A mounted application failed to clean up after a failed start.")
+            logger.exception("A mounted application failed to leave its contexts.")

@@ -72,15 +72,18 @@ class TableRoute(web.ResourceRoute):
         self._view: ViewBinding | None = None
         self._binding: Binding | None = None
         self._plain = self._prepare(endpoint, resource.path_template)
-        self._inner = self._plain
+        self.inner = self._plain
         self.chain = self._plain
         self.entry: Handler = self._plain
         super().__init__(method, self._plain, resource, expect_handler=expect_handler)
 
     @property
     def handler(self) -> Handler:
-        """The endpoint with its binding and the middlewares of its route and group."""
-        return self._inner
+        """The endpoint with its binding and the middlewares of its route and group; a View class as it is.
+
+        aiohttp-cors tells by the class whether it answers the preflight itself.
+        """
+        return self.endpoint if isinstance(self.endpoint, type) else self.inner
 
     @property
     def origin(self) -> str:
@@ -105,9 +108,9 @@ class TableRoute(web.ResourceRoute):
         inner = compose(self.middlewares, self._plain)
         #: With the middlewares of the application around it: what the boundary calls.
         self.chain = guard(compose(middlewares, inner))
-        self._inner = inner if shared else guard(inner)
+        self.inner = inner if shared else guard(inner)
         # PERF: aiohttp caches the chains of 1,024 handlers; with one entry for all, any number of routes is one.
-        self.entry = shared or self._inner
+        self.entry = shared or self.inner
 
     def _prepare(self, endpoint: Endpoint, template: Template) -> Handler:
         """Give the coroutine function that calls *endpoint* and makes a response of what it returns."""

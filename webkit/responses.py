@@ -12,7 +12,9 @@ from aiohttp.web_request import BaseRequest
 from yarl import URL
 
 __all__ = [
+    "HEADERS_ONLY",
     "PREPARED",
+    "RUNNING",
     "Renderable",
     "Response",
     "add_cookie",
@@ -23,6 +25,10 @@ __all__ = [
     "redirect",
 ]
 
+#: Whether the handler of a request still runs, so that a stream which it has begun can be ended by cancelling it.
+RUNNING: Final = web.RequestKey("webkit.running", bool)
+#: Whether the response is over with its headers, whatever the handler still wants to write.
+HEADERS_ONLY: Final = web.RequestKey("webkit.headers_only", bool)
 #: The response that was prepared for a request, so that a handler which streamed may return nothing.
 PREPARED: Final = web.RequestKey("webkit.prepared", web.StreamResponse)
 

@@ -239,7 +239,7 @@ async def _refuse_expectation(request: web.Request) -> None:
 
 async def _call_inner(request: web.Request) -> web.StreamResponse:
     """The entry of all routes of a table behind a boundary."""
-    return await request.match_info.route.handler(request)
+    return await request.match_info.route.inner(request)  # type: ignore[attr-defined, no-any-return]
 
 
 class MountPoint(_Unlisted):

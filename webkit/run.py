@@ -6,13 +6,14 @@ bytes as soon as it begins to stop; here they go on reading until every running 
 
 import asyncio
 import logging
+import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from pathlib import Path
 from types import FrameType, ModuleType
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from aiohttp import web
 
@@ -20,10 +21,12 @@ from webkit._version import __version__
 from webkit.application import Application
 from webkit.config import ServerConfig
 from webkit.errors import ConfigError
+from webkit.lifespan import leave_below
 from webkit.requests import APPLICATION
 from webkit.runner import Runner
 from webkit.sites import AddressError, listen, start_redirects, url_of
 from webkit.streams import OpenStreams
+from webkit.threads import running
 
 try:
     import uvloop
@@ -37,6 +40,9 @@ __all__ = ["AddressError", "Server", "ServerConfig", "run", "serve"]
 logger = logging.getLogger("webkit.server")
 
 AnyApplication = Application | web.Application
+
+# How long the clean-up may take after a second signal.
+_FORCED_S: Final = 3.0
 
 
 class Server:
@@ -67,6 +73,9 @@ class Server:
             if self._config.redirect_port is not None:
                 self._redirects = await start_redirects(self._config)
         except BaseException:
+            if not self._runner.app.frozen:
+                # aiohttp would leave the contexts of the root only.
+                await leave_below(self._runner.app, logger)
             await self._runner.cleanup_quietly()
             raise
 
@@ -77,7 +86,18 @@ class Server:
         await _step("tell the application; close WebSockets and event streams", telling)
         await _step("finish running requests", self._runner.drain(self._config.grace_s, self._forced))
         await _step("close connections", self._runner.close_connections())
-        await _step("clean up", self._runner.cleanup())
+        await _step("clean up", self._clean_up())
+
+    async def _clean_up(self) -> None:
+        """Clean up; when somebody forces, what hangs in the application's code gets only a moment."""
+        working, forcing = asyncio.create_task(self._runner.cleanup()), asyncio.create_task(self._forced.wait())
+        await _first_of(working, forcing)
+        forcing.cancel()
+        await asyncio.wait({working}, timeout=_FORCED_S)
+        if not working.done():
+            working.cancel()
+        with suppress(asyncio.CancelledError):
+            await working
 
     async def _stop_accepting(self) -> None:
         await self._runner.stop_accepting()
@@ -182,6 +202,17 @@ def run(
     serving = serve(app, config or ServerConfig(**options), name=name, announce=announce, handle_signals=handle_signals)
     with asyncio.Runner(loop_factory=_new_event_loop if loop is None else lambda: loop) as runner:
         _run_to_the_end(runner, serving)
+        if handle_signals and running():
+            _leave_threads_behind()
+
+
+def _leave_threads_behind() -> None:
+    """End the process although functions run in threads: they had the grace period, and cannot be cancelled."""
+    logger.warning("%d functions still run in their threads and are ended with the process.", running())
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
 
 
 def _run_to_the_end(runner: asyncio.Runner, serving: Coroutine[Any, Any, None]) -> None:
@@ -254,7 +285,7 @@ def _wrapped(app: AnyApplication) -> web.Application:
 
     async def note(request: web.Request, response: web.StreamResponse) -> None:
         if not any(APPLICATION in around for around in request.match_info.apps):
-            streams.note(response)
+            streams.note(request, response)
 
     async def close(_: web.Application) -> None:
         await streams.close()

@@ -22,6 +22,9 @@ logger = logging.getLogger("webkit.server")
 # A client that has just got its answer may have sent the next request already: this long it is waited for.
 _LINGER_S: Final = 0.1
 _POLL_S: Final = 0.02
+# uvloop accepts a connection in several turns of the loop; a flood of new ones is left to the next server.
+_QUIET_TURNS: Final = 10
+_ACCEPTING_TURNS: Final = 500
 # What is still running after the grace period is cancelled, and may take this long to end.
 _CANCEL_S: Final = 1.0
 # What a proxy may say of a request; anything else is not passed on to logs and pages.
@@ -45,6 +48,7 @@ class Runner(web.AppRunner):
         self._tasks: dict[RequestHandler, asyncio.Task[Any]] = {}
         self._prune_at = 64
         self._draining = False
+        self._closing: list[asyncio.Transport] = []
         self._was_shut_down = False
         self._handle: Callable[[Any], Awaitable[web.StreamResponse]] | None = None
 
@@ -90,12 +94,20 @@ class Runner(web.AppRunner):
 
     async def stop_accepting(self) -> None:
         """Close the listening sockets, but take what has already come in."""
-        # Connections that wait in the kernel's queue would be reset with the socket: two turns of the loop take them.
-        await asyncio.sleep(0)
-        await asyncio.sleep(0)
         self._draining = True
+        await self._take_waiting_connections()
         for site in self.sites:
             await site.stop()
+
+    async def _take_waiting_connections(self) -> None:
+        """Accept what waits in the kernel's queue: it would be reset with the socket."""
+        quiet = 0
+        for _ in range(_ACCEPTING_TURNS):
+            before = len(self.server.connections) if self.server else 0
+            await asyncio.sleep(0)
+            quiet = quiet + 1 if self.server and len(self.server.connections) == before else 0
+            if quiet == _QUIET_TURNS:
+                return
 
     async def shutdown(self) -> None:
         """Send ``on_shutdown``, once: ``cleanup()`` of aiohttp calls it again."""
@@ -114,7 +126,7 @@ class Runner(web.AppRunner):
                 if self._is_busy(connection):
                     idle_since.pop(connection, None)
                 elif now - idle_since.setdefault(connection, now) >= _LINGER_S:
-                    connection.force_close()
+                    self._close(connection)
             if forced.is_set() or now >= deadline:
                 return
             with suppress(TimeoutError):
@@ -131,7 +143,14 @@ class Runner(web.AppRunner):
                 task.cancel()
             await asyncio.wait(busy, timeout=_CANCEL_S)
         for connection in self.server.connections:
-            connection.force_close()
+            self._close(connection)
+        for transport in self._closing:
+            transport.abort()  # whatever the client has not read by now
+
+    def _close(self, connection: RequestHandler) -> None:
+        if connection.transport is not None:
+            self._closing.append(connection.transport)
+        connection.force_close()
 
     async def cleanup_quietly(self) -> None:
         """Clean up after a failed start, whose error is the one to show."""

@@ -4,54 +4,100 @@ Without this, aiohttp waits for them twice its timeout, and WebSocket clients se
 """
 
 import asyncio
-from collections.abc import Iterable
+import logging
+from dataclasses import dataclass
 from typing import Any, Final
 
 from aiohttp import WSCloseCode, web
 
-__all__ = ["OpenStreams"]
+from webkit.responses import HEADERS_ONLY, RUNNING
+
+__all__ = ["OpenStreams", "end_with_headers"]
+
+logger = logging.getLogger("webkit.server")
 
 # How long a client may take to answer the closing of its WebSocket, or to read the end of its stream.
 _CLOSING_S: Final = 2.0
+
+
+def end_with_headers(request: web.Request) -> None:
+    """Let no body follow the headers that are about to go, and end the handler that would write one.
+
+    aiohttp lets a stream write its body to HEAD, 204 and 304, and the next answer begins in the middle of it.
+    """
+    request[HEADERS_ONLY] = True
+    request.writer.length = 0
+    request.writer.set_eof()  # type: ignore[attr-defined]
+    # Cancelling is noticed where the handler waits; one that only writes never does, and would hold the loop.
+    request.writer.write = _refuse_body  # type: ignore[method-assign]
+    task = asyncio.current_task()
+    if request.get(RUNNING) and task is not None:
+        task.cancel()
+
+
+async def _refuse_body(*args: object, **options: object) -> None:
+    raise asyncio.CancelledError
+
+
+@dataclass(frozen=True, slots=True)
+class _Open:
+    """An open response: the task that serves it, and the connection."""
+
+    response: web.StreamResponse
+    task: "asyncio.Task[Any]"
+    transport: asyncio.Transport | None
 
 
 class OpenStreams:
     """The open WebSockets and event streams of an application."""
 
     def __init__(self) -> None:
-        self._open: dict[web.StreamResponse, asyncio.Task[Any]] = {}
+        self._open: dict[web.StreamResponse, _Open] = {}
+        self._is_closed = False
+        self._closing: set[asyncio.Task[None]] = set()
 
     def __len__(self) -> int:
         return len(self._open)
 
-    def note(self, response: web.StreamResponse) -> None:
-        """Remember *response*, which the current task serves, until that task ends."""
+    def note(self, request: web.Request, response: web.StreamResponse) -> None:
+        """Remember *response*, which the current task serves, until that task ends; one that comes late is ended."""
         task = asyncio.current_task()
         is_stream = isinstance(response, web.WebSocketResponse) or response.content_type == "text/event-stream"
         if task is not None and is_stream:
-            self._open[response] = task
+            self._open[response] = noted = _Open(response, task, request.transport)
             task.add_done_callback(lambda _: self._open.pop(response, None))
+            if self._is_closed:
+                # Its headers go when this task waits for the first time, and then its end.
+                asyncio.get_running_loop().call_soon(self._end, noted)
 
     async def close(self) -> None:
-        """Close WebSockets with 1001, end event streams; who does not react within two seconds is left behind."""
-        closing = [asyncio.ensure_future(_close(response, task)) for response, task in self._open.items()]
-        if closing:
-            done, pending = await asyncio.wait(closing, timeout=_CLOSING_S)
-            _cancel(pending)
-            # A client that is gone already fails its closing, and there is nothing to be done about it.
-            await asyncio.gather(*done, *pending, return_exceptions=True)
+        """Close WebSockets with 1001 and end event streams, and their handlers, within two seconds."""
+        self._is_closed = True
+        ending = [self._end(noted) for noted in tuple(self._open.values())]
+        if ending:
+            await asyncio.wait(ending)
+
+    def _end(self, noted: _Open) -> "asyncio.Task[None]":
+        task = asyncio.get_running_loop().create_task(_end(noted))
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
+        return task
 
 
-async def _close(response: web.StreamResponse, task: "asyncio.Task[Any]") -> None:
-    if isinstance(response, web.WebSocketResponse):
-        await response.close(code=WSCloseCode.GOING_AWAY, message=b"Server shutdown")
-        return
+async def _end(noted: _Open) -> None:
+    """End one stream. A client that is gone already fails that, and there is nothing to be done about it."""
     try:
-        await response.write_eof()
-    finally:
-        task.cancel()
-
-
-def _cancel(tasks: "Iterable[asyncio.Future[Any]]") -> None:
-    for task in tasks:
-        task.cancel()
+        async with asyncio.timeout(_CLOSING_S):
+            if isinstance(noted.response, web.WebSocketResponse):
+                await noted.response.close(code=WSCloseCode.GOING_AWAY, message=b"Server shutdown")
+                # A handler that receives sees the end; one that only sends has to be told otherwise.
+                await asyncio.wait({noted.task}, timeout=_CLOSING_S)
+            else:
+                await noted.response.write_eof()
+    except TimeoutError:
+        # It does not read: what waits for it would wait for ever.
+        if noted.transport is not None:
+            noted.transport.abort()
+    except Exception:
+        logger.debug("A stream could not be ended properly.", exc_info=True)
+    noted.task.cancel()
