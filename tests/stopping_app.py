@@ -3,6 +3,7 @@
 import asyncio
 import sys
 import tempfile
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -46,6 +47,46 @@ async def echo(request: web.Request) -> web.StreamResponse:
     return socket
 
 
+async def push_events(request: web.Request) -> web.StreamResponse:
+    """Begin a stream and wait for something to say."""
+    response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+    await response.prepare(request)
+    await asyncio.Event().wait()
+    return response
+
+
+async def push(request: web.Request) -> web.StreamResponse:
+    """Send only: it never sees that its client, or the server, has closed."""
+    socket = web.WebSocketResponse()
+    await socket.prepare(request)
+    await asyncio.Event().wait()
+    return socket
+
+
+async def late(request: web.Request) -> web.StreamResponse:
+    await asyncio.sleep(SLOWEST_S / 2)
+    return await echo(request)
+
+
+async def flood(request: web.Request) -> web.StreamResponse:
+    response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+    await response.prepare(request)
+    while True:
+        await response.write(b"data: " + b"x" * 100_000 + b"\n\n")
+
+
+async def never_waiting(request: web.Request) -> web.StreamResponse:
+    response = web.StreamResponse()
+    await response.prepare(request)
+    while True:
+        await response.write(b"x" * 100_000)
+
+
+def stuck(request: web.Request) -> str:
+    time.sleep(60)
+    return "too late"
+
+
 class Upload(View):
     """Counts what it is sent."""
 
@@ -80,6 +121,13 @@ def init(argv: list[str]) -> Application:
             Route("GET", "/echo", echo),
             Route("*", "/upload", Upload),
             Route("GET", "/large", large),
+            Route("GET", "/push", push),
+            Route("GET", "/late", late),
+            Route("*", "/flood", flood),
+            Route("*", "/never-waiting", never_waiting),
+            Route("HEAD", "/events", events),
+            Route("HEAD", "/push", push_events),
+            Route("GET", "/stuck", stuck),
         ]
     )
     app.cleanup_ctx.append(note_the_end)

@@ -62,7 +62,7 @@ class Process:
 @pytest.fixture
 async def server() -> AsyncIterator[Process]:
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "webkit", "-n", "127.0.0.1", "-p", "0", "tests.stopping_app.init"),
+        *(sys.executable, "-m", "webkit", "-n", "127.0.0.1", "-p", "0", "--grace", "8", "tests.stopping_app.init"),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
@@ -202,3 +202,48 @@ async def test_a_closed_loop_of_requests_sees_no_failure(server: Process) -> Non
     server.process.send_signal(signal.SIGTERM)
     await asyncio.wait_for(asyncio.gather(*clients), 20)
     assert await server.exit_code() == 0
+
+
+@pytest.mark.parametrize("path", ["/events", "/push", "/flood", "/never-waiting"])
+async def test_head_of_a_stream_is_answered_at_once_and_the_next_request_too(server: Process, path: str) -> None:
+    """Its handler may wait for something to send, or never wait at all: it ends with the headers."""
+    reader, writer = await server.connect()
+    writer.write(f"HEAD {path} HTTP/1.1\r\nHost: l\r\n\r\nGET /slow?next HTTP/1.1\r\nHost: l\r\n\r\n".encode())
+    assert (await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 20)).startswith(b"HTTP/1.1 200 OK\r\n")
+    assert (await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 20)).startswith(b"HTTP/1.1 200 OK\r\n")
+    assert await reader.readexactly(9) == b"slow next"
+
+
+@pytest.mark.parametrize("path", ["/push", "/late"])
+async def test_a_websocket_that_only_sends_or_begins_late_is_closed_with_1001(server: Process, path: str) -> None:
+    async with aiohttp.ClientSession() as session:
+        opening = asyncio.create_task(session.ws_connect(server.url + path))
+        if path == "/push":
+            await opening
+        else:
+            # Begun before these: connections are accepted in order.
+            await asyncio.gather(*(begin_upload(server) for _ in range(3)))
+        server.process.send_signal(signal.SIGTERM)
+        message = await (await opening).receive()
+        assert (message.type, message.data) == (aiohttp.WSMsgType.CLOSE, 1001)
+
+
+async def test_an_event_stream_that_nobody_reads_does_not_hold_the_exit(server: Process) -> None:
+    reader, writer = await server.connect()
+    writer.write(b"GET /flood HTTP/1.1\r\nHost: l\r\n\r\n")
+    await reader.readuntil(b"\r\n\r\n")
+    began = time.monotonic()
+    server.process.send_signal(signal.SIGTERM)
+    assert await server.exit_code() == 0
+    assert time.monotonic() - began < 8, "It took the whole grace period."
+
+
+async def test_a_plain_function_that_never_ends_does_not_outlive_the_grace_period(server: Process) -> None:
+    _, writer = await server.connect()
+    writer.write(b"GET /stuck HTTP/1.1\r\nHost: l\r\n\r\n")
+    await begin_upload(server)  # answered in order: the other request has begun
+    server.process.send_signal(signal.SIGTERM)
+    await server.until("Shutdown: stop accepting")
+    server.process.send_signal(signal.SIGTERM)
+    assert await server.exit_code() == 0
+    assert "functions still run in their threads" in "".join(server.said)

@@ -71,13 +71,11 @@ _Ways = Counter[tuple[int, _Letters]]  # a state, the letters that lead there or
 def find_catastrophe(pattern: str) -> str | None:
     """Say why *pattern* can take ``re`` minutes to fail, naming the part at fault; None if it cannot.
 
-    What does not compile, or is too involved to be told, is reported too: None is a promise.
+    An expression that does not compile is reported too, and one that is too involved to be told about.
     """
     fault = _fault_of(pattern)
-    if fault is None:
-        return None
     part = _part_at_fault(pattern, fault) if fault in _FAULTS else pattern
-    return f"`{part}` {fault}"
+    return None if fault is None else f"`{part}` {fault}"
 
 
 def _fault_of(pattern: str) -> str | None:
@@ -224,9 +222,9 @@ class _Builder:
     def _side_path(self, node: tuple[int, Any], flags: int) -> _Fragment:
         """A lookaround costs what trying it costs, and then the match goes on from where it began."""
         direction, body = node
-        path = self._join(self._sequence(body, flags), self._dead_end())
-        if direction < 0:  # what comes next has no say in what it reads
-            path = self._join(self._state(self._all), path)
+        # What comes next has no say in what a look-behind reads.
+        start = self._state(self._all) if direction < 0 else self._nothing()
+        path = self._join(self._join(start, self._sequence(body, flags)), self._dead_end())
         return self._nothing()._replace(first=path.first)
 
     def _atomic(self, body: Any, flags: int) -> _Fragment:

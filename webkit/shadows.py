@@ -16,7 +16,7 @@ __all__ = ["find_shadowed"]
 
 # Texts of many kinds; a parameter takes those that its expression matches.
 _TEXTS: Final = (
-    *("a", "x-9", "1", "42", "-7", "1.5", "abc", "Z_z", "2024", "2024-02-29", "0000", "a.b", "en", "é", "a/b"),
+    *("", "a", "x-9", "1", "42", "-7", "1.5", "abc", "Z_z", "2024", "2024-02-29", "0000", "a.b", "en", "é", "a/b"),
     *("a/b/c.d", "00000000-0000-4000-8000-000000000000", "deadbeef", "a@b", "~", "A1", "zz", "de", "q", "xyz"),
     *("7", "99", "123", "-123.25", "1999-12-31", "hello-world", "v2", "Zoo", "ABC", "10000000000", "f" * 40),
     *("ffffffff-ffff-4fff-bfff-ffffffffffff", "under_score", "{", "x y", "wxyz", "/"),
