@@ -35,6 +35,7 @@ BANDS: dict[str, tuple[str, ...]] = {
         "callables",
         "converters",
         "paths",
+        "separating",
         "matching",
         "pages",
         "responses",

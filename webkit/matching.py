@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from webkit.paths import Parameter, Part, Template
+from webkit.separating import Separator, make_separator
 
 __all__ = ["Matcher"]
 
@@ -39,7 +40,7 @@ class _Node(Generic[T]):
 
     literals: dict[str, "_Node[T]"] = field(default_factory=dict)
     any_text: "_Node[T] | None" = None
-    expressions: dict[str, tuple[_Fullmatch, int, "_Node[T]"]] = field(default_factory=dict)
+    expressions: dict[str, tuple[Separator, "_Node[T]"]] = field(default_factory=dict)
     tails: list[tuple[_Fullmatch, _Entry[T]]] = field(default_factory=list)
     ends: list[_Entry[T]] = field(default_factory=list)
 
@@ -128,9 +129,9 @@ def _steps(
         yield literal, position, texts
     if node.any_text is not None and segment and "{" not in segment and "}" not in segment:
         yield node.any_text, position, (*texts, segment)
-    for fullmatch, count, child in node.expressions.values():
-        if (match := fullmatch(segment)) is not None:
-            yield child, position, (*texts, *(match[f"_{number}"] for number in range(count)))
+    for separate, child in node.expressions.values():
+        if (found := separate(segment)) is not None:
+            yield child, position, (*texts, *found)
 
 
 def _descend(node: _Node[T], segment: list[Part]) -> _Node[T]:
@@ -141,8 +142,20 @@ def _descend(node: _Node[T], segment: list[Part]) -> _Node[T]:
         node.any_text = node.any_text or _Node()
         return node.any_text
     pattern, count = _numbered_regex(segment)
-    _, _, child = node.expressions.setdefault(pattern, (re.compile(pattern).fullmatch, count, _Node()))
-    return child
+    if pattern not in node.expressions:
+        node.expressions[pattern] = make_separator(segment) or _by_expression(pattern, count), _Node()
+    return node.expressions[pattern][1]
+
+
+def _by_expression(pattern: str, count: int) -> Separator:
+    fullmatch = re.compile(pattern).fullmatch
+    names = [f"_{number}" for number in range(count)]
+
+    def separate(text: str) -> tuple[str, ...] | None:
+        match = fullmatch(text)
+        return None if match is None else tuple(match[name] for name in names)
+
+    return separate
 
 
 def _numbered_regex(segment: list[Part]) -> tuple[str, int]:

@@ -231,7 +231,8 @@ def _refuse_catastrophes(template: Template) -> None:
     """
     parameters = template.parameters
     patterns = [parameter.pattern for parameter in parameters if not parameter.is_default and not parameter.converter]
-    crowded = (s for s in template.segments() if sum(isinstance(part, Parameter) for part in s) > 1)
+    # Bare parameters alone are taken apart without an expression.
+    crowded = (s for s in template.segments() if sum(isinstance(p, Parameter) for p in s) > 1 and not _is_bare(s))
     patterns += [_nameless(segment) for segment in crowded]
     if len(parameters) > 1 and not all(parameter.in_segment for parameter in parameters):
         patterns.append(_nameless(template.parts))
@@ -242,6 +243,10 @@ def _refuse_catastrophes(template: Template) -> None:
                 f"An expression of the path {template.path!r} may take for ever to fail: {fault}. Write one in which "
                 "each text can match in one way only."
             )
+
+
+def _is_bare(segment: Iterable[Part]) -> bool:
+    return all("{" not in part and "}" not in part if isinstance(part, str) else part.is_default for part in segment)
 
 
 def _nameless(parts: Iterable[Part]) -> str:

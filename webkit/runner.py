@@ -22,9 +22,10 @@ logger = logging.getLogger("webkit.server")
 # A client that has just got its answer may have sent the next request already: this long it is waited for.
 _LINGER_S: Final = 0.1
 _POLL_S: Final = 0.02
-# uvloop accepts a connection in several turns of the loop; a flood of new ones is left to the next server.
-_QUIET_TURNS: Final = 10
-_ACCEPTING_TURNS: Final = 500
+# Connections wait in the kernel's queue until none has come for so long; a flood of new ones ends that after a while.
+_TURN_S: Final = 0.002
+_QUIET_TURNS: Final = 5
+_ACCEPTING_TURNS: Final = 250
 # What is still running after the grace period is cancelled, and may take this long to end.
 _CANCEL_S: Final = 1.0
 # What a proxy may say of a request; anything else is not passed on to logs and pages.
@@ -101,13 +102,19 @@ class Runner(web.AppRunner):
 
     async def _take_waiting_connections(self) -> None:
         """Accept what waits in the kernel's queue: it would be reset with the socket."""
-        quiet = 0
+        quiet, seen = 0, self._activity()
         for _ in range(_ACCEPTING_TURNS):
-            before = len(self.server.connections) if self.server else 0
-            await asyncio.sleep(0)
-            quiet = quiet + 1 if self.server and len(self.server.connections) == before else 0
+            await asyncio.sleep(_TURN_S)
+            before, seen = seen, self._activity()
+            quiet = quiet + 1 if seen == before else 0
             if quiet == _QUIET_TURNS:
                 return
+
+    def _activity(self) -> tuple[int, frozenset[RequestHandler]]:
+        """Tell what changes when a connection comes, even one that is answered and closed in the same turn."""
+        if self.server is None:
+            return 0, frozenset()
+        return self.server.requests_count, frozenset(self.server.connections)
 
     async def shutdown(self) -> None:
         """Send ``on_shutdown``, once: ``cleanup()`` of aiohttp calls it again."""
