@@ -295,6 +295,18 @@ async def test_it_keeps_the_headers_of_the_error_but_for_those_of_its_content(se
     assert (answer.status, answer.headers["Location"], answer.text) == (302, "/elsewhere", "moved")
 
 
+async def test_a_header_that_the_result_has_itself_is_not_doubled(serve: Serve) -> None:
+    class Later:
+        async def respond(self, request: web.Request) -> web.Response:
+            return web.Response(text="later", headers={"Retry-After": "5"})
+
+    app = Application()
+    app.add_get("/", raising(HTTPTooManyRequests(headers={"Retry-After": "30"})))
+    app.error(429)(saying(Later()))
+    answer = await (await serve(app)).get("/")
+    assert (answer.status, answer.headers.getall("Retry-After")) == (429, ["5"])
+
+
 async def test_a_response_is_sent_as_it_is(serve: Serve) -> None:
     app = Application()
     app.error(404)(saying(None))

@@ -3,12 +3,13 @@
 import asyncio
 import errno
 import os
+import re
 import socket
 import ssl
 import stat
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from aiohttp import web
 from yarl import URL
@@ -17,6 +18,10 @@ from webkit.config import ServerConfig
 from webkit.errors import ConfigError
 
 __all__ = ["AddressError", "listen", "remove_socket_file", "sockets_from_systemd", "start_redirects", "url_of"]
+
+
+# SECURITY: what a client says goes into Location; a name or an address, and nothing else.
+_HOST: Final = re.compile(r"([A-Za-z0-9][A-Za-z0-9.-]*|\[[0-9A-Fa-f:.]+\])(?::[0-9]*)?")
 
 
 class AddressError(OSError):
@@ -44,15 +49,12 @@ async def start_redirects(config: ServerConfig) -> web.ServerRunner:
     """Answer plain HTTP on ``redirect_port`` with a redirect to HTTPS, and give the runner to clean up."""
 
     async def redirect(request: web.BaseRequest) -> web.StreamResponse:
-        try:
-            host = URL(f"http://{request.headers.get('Host', '')}").host
-        except ValueError:
-            host = None
+        host = _HOST.fullmatch(request.headers.get("Host", ""))
         if host is None:
             raise web.HTTPBadRequest(text="The Host header is missing or no host.")
-        port = None if config.port == 443 else config.port
-        target = URL.build(scheme="https", host=host, port=port)
-        raise web.HTTPPermanentRedirect(target.join(URL(request.rel_url.raw_path_qs, encoded=True)))
+        port = "" if config.port == 443 else f":{config.port}"
+        path = "/" + request.rel_url.raw_path_qs.lstrip("/")
+        raise web.HTTPPermanentRedirect(URL(f"https://{host[1]}{port}{path}", encoded=True))
 
     runner = web.ServerRunner(web.Server(redirect, access_log=None, keepalive_timeout=config.keepalive_s))
     await runner.setup()
