@@ -26,6 +26,7 @@ from tests import typed_app
 from tests.serving import Serve, run_by_aiohttp
 from tests.typed_requests import raw_requests
 from webkit import Application, Body, Cookie, FormBody, Header, Problem, Query, RouteError, View, bind
+from webkit._aiohttp import limits_of_forms
 from webkit.parameters import Source
 
 T = TypeVar("T")
@@ -42,7 +43,7 @@ ignore_part_warnings = pytest.mark.filterwarnings(
     "ignore::aiohttp.multipart.BadContentDispositionHeader",
     "ignore::aiohttp.multipart.BadContentDispositionParam",
     # A file of a form that turns out to be malformed is closed when it is collected.
-    "ignore:Unclosed file <tempfile.Spooled:ResourceWarning",
+    "ignore:[Uu]nclosed file <:ResourceWarning",
 )
 
 
@@ -728,6 +729,8 @@ async def send_multipart(client: Any, body: bytes, content_type: str = "multipar
 TITLE: Final = part('form-data; name="title"', "Tea")
 END: Final = b"--b--\r\n"
 MULTIPART: Final = "multipart/form-data; boundary=b"
+# The oldest aiohttp of the range does not count the fields.
+HAS_FIELD_LIMIT: Final = bool(limits_of_forms(1))
 
 
 def titled(content: str | bytes, *headers: str) -> bytes:
@@ -759,14 +762,18 @@ def titled(content: str | bytes, *headers: str) -> bytes:
         (MULTIPART, titled("x", "A: " + "b" * 9000), 400),
         (MULTIPART, titled("x", *(f"A{number}: b" for number in range(200))), 400),
         (MULTIPART, titled("x", "Content-Type: multipart/mixed; boundary=c"), 400),
-        (MULTIPART, TITLE * 1000 + END, 413),
+        (MULTIPART, TITLE * 1000 + END, 413 if HAS_FIELD_LIMIT else 200),
         (MULTIPART, titled("x" * 200_000), 413),
         ("application/x-www-form-urlencoded", b"title=Tea", 200),
         ("application/x-www-form-urlencoded; charset=latin-1", b"title=T%E9", 200),
         ("application/x-www-form-urlencoded; charset=x", b"title=Tea", 415),
         ("application/x-www-form-urlencoded", b"title=\xff", 400),
         ("application/x-www-form-urlencoded", b"title=" + b"x" * 200_000, 413),
-        ("application/x-www-form-urlencoded", b"&".join(b"a%d=1" % number for number in range(5000)), 413),
+        (
+            "application/x-www-form-urlencoded",
+            b"&".join(b"a%d=1" % n for n in range(5000)),
+            413 if HAS_FIELD_LIMIT else 422,
+        ),
         ("application/x-www-form-urlencoded", b"", 422),
         ("application/json", b'{"title": "Tea"}', 415),
         ("", b"title=Tea", 415),
