@@ -506,8 +506,8 @@ async def test_a_route_on_the_wrapped_router_is_asked_first_below_a_mount_too(se
     prefix = "/child"
     if plain:
         root = web.Application()
-        root.add_subapp("/root", parent.aiohttp)
-        prefix = "/root/child"
+        root.add_subapp("/top", parent.aiohttp)
+        prefix = "/top/child"
     client = await serve(root)
     assert (await client.get(f"{prefix}/b")).text == "aiohttp {'x': 'b'}"
 
