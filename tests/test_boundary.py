@@ -685,6 +685,17 @@ async def test_bytes_of_the_client_that_are_no_text_do_not_cost_the_answer(
     assert b"Nobody is called " in answer
 
 
+@pytest.mark.parametrize("path", [b"/", b"/nowhere"])
+async def test_an_expectation_that_is_no_text_is_refused(
+    serve: Serve, caplog: pytest.LogCaptureFixture, path: bytes
+) -> None:
+    app = Application()
+    app.add_get("/", raising(HTTPConflict))
+    head = b"GET " + path + b" HTTP/1.1\r\nHost: x\r\nConnection: close\r\nExpect: \xff\r\n\r\n"
+    assert (await (await serve(app)).send(head)).startswith(b"HTTP/1.1 417 ")
+    assert errors_in(caplog) == []
+
+
 # Pages of the application
 
 
