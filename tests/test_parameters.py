@@ -830,3 +830,12 @@ def test_whatever_is_sent_no_answer_is_a_5xx_and_none_hangs(ask: Callable[[bytes
     statuses = [int(status) for status in re.findall(rb"HTTP/1\.[01] ([1-5][0-9][0-9]) ", answer)]
     assert statuses, "closed without an answer"
     assert max(statuses) < 500, answer[:300]
+
+
+@pytest.mark.parametrize("body", [b"{", b'{"a":1}x', b'{"a":"\xff"}', b"[" * 100])
+def test_a_body_that_is_no_json_is_400_even_where_its_beginning_does_not_fit(body: bytes) -> None:
+    async def take(numbers: Body[list[int]]) -> None: ...
+
+    with pytest.raises(Problem) as caught:
+        bind(take, body=body)
+    assert caught.value.status == 400

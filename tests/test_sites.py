@@ -116,10 +116,17 @@ async def test_https_is_spoken_with_two_files_and_http_is_redirected_to_it(files
             assert (await response.json())["secure"] is True
 
 
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return int(free.getsockname()[1])
+
+
 async def test_the_redirect_leads_to_no_other_host(files: Files) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    config = ServerConfig(host="127.0.0.1", port=0, tls_cert=files.certificate, tls_key=files.key, redirect_port=port)
+    config = ServerConfig(
+        host="127.0.0.1", port=_free_port(), tls_cert=files.certificate, tls_key=files.key, redirect_port=port
+    )
     address = f"http://127.0.0.1:{port}"
     async with (
         serving(config),
@@ -134,6 +141,8 @@ async def test_the_redirect_leads_to_no_other_host(files: Files) -> None:
     [
         ({"redirect_port": 8000}, "redirect_port needs tls_cert"),
         ({"tls_key": "key.pem"}, "tls_key needs tls_cert"),
+        ({"tls_cert": "c.pem", "redirect_port": 8000, "path": "web.sock"}, "redirect_port needs a host and a port"),
+        ({"tls_cert": "c.pem", "redirect_port": 8000, "port": 0}, "redirect_port needs a host and a port"),
         ({"redirect_port": 70_000}, "70000 is no port"),
         ({"access_log_format": "%q"}, "unknown directive"),
     ],

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tests.resolving import match
 from tests.serving import Client, Serve
-from webkit import Application, View
+from webkit import Application, ConfigError, View
 from webkit.routing import TrailingSlash
 
 POLICIES: tuple[TrailingSlash, ...] = get_args(TrailingSlash)
@@ -236,3 +236,8 @@ async def test_a_mounted_application_of_aiohttp_s_is_left_alone(serve: Serve) ->
     client = await serve(app)
     assert (await client.get("/child/bare")).status == 200
     assert (await client.get("/child/bare/")).status == 404
+
+
+def test_a_policy_that_there_is_not_is_refused() -> None:
+    with pytest.raises(ConfigError, match="choose one of strict, redirect, ignore"):
+        Application(trailing_slash="Strict")  # type: ignore[arg-type]

@@ -51,6 +51,8 @@ class ServerConfig:
             raise ConfigError("tls_key needs tls_cert: a key alone is no certificate.")
         if self.redirect_port is not None and not self.speaks_tls:
             raise ConfigError("redirect_port needs tls_cert: there is no HTTPS to redirect to.")
+        if self.redirect_port is not None and (not self.hosts or self.port == 0):
+            raise ConfigError("redirect_port needs a host and a port: a redirect must know where HTTPS is.")
 
     @property
     def speaks_tls(self) -> bool:

@@ -22,10 +22,11 @@ MASK: Final = "\N{BULLET}" * 8
 
 _SECRET_WORDS: Final = (
     *("key", "token", "secret", "passw", "pwd", "session", "auth", "credential", "signature"),
-    *("cookie", "csrf", "xsrf", "jwt", "bearer"),
+    *("cookie", "csrf", "xsrf", "jwt", "bearer", "passphrase"),
 )
 # Too short to be looked for inside other words: "sig" is in "design".
-_SECRET_NAMES: Final = frozenset({"otp", "pass", "pin", "sid", "sig"})
+_SECRET_NAMES: Final = frozenset({"code", "dpop", "otp", "pass", "pin", "pw", "sid", "sig", "totp"})
+_WORD: Final = re.compile(r"[a-z0-9]+")
 # Shorter ones would be found in every second word of a message.
 _LEAST_LENGTH: Final = 7
 # Words before credentials that are none, and that messages are full of.
@@ -47,8 +48,10 @@ Span = tuple[int, int]
 
 def is_secret_name(name: str) -> bool:
     """Whether what is sent under *name* is secret: ``Authorization``, ``X-Api-Key``, ``new_password``."""
-    word = _SEPARATORS.sub("", name.casefold())
-    return word in _SECRET_NAMES or any(part in word for part in _SECRET_WORDS)
+    folded = name.casefold()
+    whole = _SEPARATORS.sub("", folded)
+    is_named = not _SECRET_NAMES.isdisjoint([whole, *_WORD.findall(folded)])
+    return is_named or any(part in whole for part in _SECRET_WORDS)
 
 
 def make_visible(text: str) -> str:

@@ -8,6 +8,7 @@ body; that one is named with its path.
 import inspect
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from copy import copy
 from dataclasses import dataclass, field
 from functools import reduce
@@ -271,10 +272,20 @@ def _decode_json(argument: Argument, body: bytes) -> Any:
     try:
         return msgspec.json.decode(body, type=argument.type)
     except msgspec.ValidationError as error:
+        # It may stop at a wrong type before it sees that the body is no JSON at all.
+        _check_json(body)
         path, message = _read_fault(error)
         raise _Faults((path.removeprefix(".") or argument.key, message)) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Problem(400, detail=f"The body is no JSON: {error}") from None
+
+
+def _check_json(body: bytes) -> None:
+    with suppress(RecursionError):  # too deep to tell, and refused already
+        try:
+            msgspec.json.decode(body)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise Problem(400, detail=f"The body is no JSON: {error}") from None
 
 
 async def _read_json_body(arguments: Sequence[Argument], request: web.Request) -> bytes:

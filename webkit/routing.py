@@ -6,12 +6,12 @@ everything else there when the application freezes. What is added straight to ai
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from aiohttp import web
 from yarl import URL
 
-from webkit.errors import RouteError
+from webkit.errors import ConfigError, RouteError
 from webkit.matching import Matcher
 from webkit.paths import normalize_literal, parse
 from webkit.requests import add_query, url_of
@@ -79,6 +79,8 @@ class RouteTable(_Unlisted):
         self._claims: dict[tuple[str, str], TableRoute] = {}
         self._matcher: Matcher[PlainResource | DynamicResource] | None = None
         self._before_freeze = before_freeze
+        if trailing_slash not in get_args(TrailingSlash):
+            raise ConfigError(f"trailing_slash={trailing_slash!r}: choose one of {', '.join(get_args(TrailingSlash))}.")
         self._trailing_slash = trailing_slash
         # Of no resource that anybody sees: they answer for paths that are no route's.
         nowhere = PlainResource(self, parse("/"))
