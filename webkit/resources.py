@@ -79,11 +79,8 @@ class TableRoute(web.ResourceRoute):
 
     @property
     def handler(self) -> Handler:
-        """The endpoint with its binding and the middlewares of its route and group; a View class as it is.
-
-        aiohttp-cors tells by the class whether it answers the preflight itself.
-        """
-        return self.endpoint if isinstance(self.endpoint, type) else self.inner
+        """The endpoint with its binding and the middlewares of its route and group."""
+        return self.inner
 
     @property
     def origin(self) -> str:

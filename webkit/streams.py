@@ -18,6 +18,7 @@ logger = logging.getLogger("webkit.server")
 
 # How long a client may take to answer the closing of its WebSocket, or to read the end of its stream.
 _CLOSING_S: Final = 2.0
+_POLL_S: Final = 0.02
 
 
 def end_with_headers(request: web.Request) -> None:
@@ -94,6 +95,9 @@ async def _end(noted: _Open) -> None:
                 await asyncio.wait({noted.task}, timeout=_CLOSING_S)
             else:
                 await noted.response.write_eof()
+                # What is written waits for a client that reads; closing would wait for it without end.
+                while noted.transport is not None and noted.transport.get_write_buffer_size():  # noqa: ASYNC110
+                    await asyncio.sleep(_POLL_S)
     except TimeoutError:
         # It does not read: what waits for it would wait for ever.
         if noted.transport is not None:
