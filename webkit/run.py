@@ -86,18 +86,7 @@ class Server:
         await _step("tell the application; close WebSockets and event streams", telling)
         await _step("finish running requests", self._runner.drain(self._config.grace_s, self._forced))
         await _step("close connections", self._runner.close_connections())
-        await _step("clean up", self._clean_up())
-
-    async def _clean_up(self) -> None:
-        """Clean up; when somebody forces, what hangs in the application's code gets only a moment."""
-        working, forcing = asyncio.create_task(self._runner.cleanup()), asyncio.create_task(self._forced.wait())
-        await _first_of(working, forcing)
-        forcing.cancel()
-        await asyncio.wait({working}, timeout=_FORCED_S)
-        if not working.done():
-            working.cancel()
-        with suppress(asyncio.CancelledError):
-            await working
+        await _step("clean up", self._unless_forced(self._runner.cleanup(), moment_s=_FORCED_S))
 
     async def _stop_accepting(self) -> None:
         await self._runner.stop_accepting()
@@ -110,11 +99,13 @@ class Server:
         """Stop waiting for running requests."""
         self._forced.set()
 
-    async def _unless_forced(self, work: Coroutine[Any, Any, None]) -> None:
-        """Do *work*, which may hang in the application's code, until somebody forces."""
+    async def _unless_forced(self, work: Coroutine[Any, Any, None], *, moment_s: float = 0.0) -> None:
+        """Do *work*, which may hang in the application's code, until somebody forces; then it gets *moment_s* more."""
         working, forcing = asyncio.create_task(work), asyncio.create_task(self._forced.wait())
         try:
             await _first_of(working, forcing)
+            if moment_s and not working.done():
+                await asyncio.wait({working}, timeout=moment_s)
         finally:
             forcing.cancel()
             if not working.done():
