@@ -22,6 +22,7 @@ def by_expression(segment: list[Part], text: str) -> tuple[str, ...] | None:
 @example(["", "-", "-", ""], "a-b-c-d")
 @example(["", "", ""], "ab")
 @example(["a", "a", "a"], "aaaaa")
+@example(["", "", "", "", ""], "aa")
 def test_it_finds_what_the_greedy_expression_finds(literals: list[str], text: str) -> None:
     path = "/" + literals[0] + "".join(f"{{p{number}}}{literal}" for number, literal in enumerate(literals[1:]))
     (segment,) = parse(path).segments()

@@ -30,8 +30,8 @@ def make_separator(segment: Sequence[Part]) -> Separator | None:
         rest, end = text, len(text) - len(tail)
         found: list[str] = []
         for separator in separators:
-            # One character at least is left to the parameter behind it.
-            start = rest.rfind(separator, len(head), end - 1)
+            # One character at least is left to the parameter behind it. (A negative end would count from the end.)
+            start = rest.rfind(separator, len(head), max(end - 1, 0))
             if start < 0:
                 return None
             found.append(rest[start + len(separator) : end])
