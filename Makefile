@@ -15,11 +15,11 @@ FOR_DEV := $(VENV)/.installed-for-dev
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test check docs screenshot clean
+.PHONY: help install run test test-matrix check docs screenshot clean
 
 help: ## list these commands
 	@echo "make PYTHON=python3.12 COMMAND chooses the interpreter (now: $(PYTHON)), 3.11 or newer."
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: $(FOR_DEV) ## make .venv and install webkit there with all that its development needs
 
@@ -28,6 +28,9 @@ run: $(FOR_RUN) ## serve the showcase on http://localhost:8080
 
 test: $(FOR_DEV) ## run the tests (ARGS="-k static -x" goes to pytest)
 	$(BIN)/python -m pytest $(ARGS)
+
+test-matrix: ## run them on the oldest and newest Python and aiohttp, and with -O
+	PYTHON="$(PYTHON)" tests/matrix.sh $(ARGS)
 
 check: $(FOR_DEV) ## check format, lint, types and the layers
 	$(BIN)/ruff format --check .
@@ -42,7 +45,7 @@ screenshot: $(FOR_DEV) ## take the picture in the README anew, with the installe
 	$(BIN)/python docs/take_screenshot.py
 
 clean: ## remove all that these commands have made, .venv too
-	rm -rf $(VENV) docs/_build build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-matrix docs/_build build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(CREATED):

@@ -1,11 +1,13 @@
-"""What all tests share: the installed browser, the rules for property tests, and CI's rule that nothing skips."""
+"""What all tests share: the installed browser, rules for property tests, markers, and CI's rule that nothing skips."""
 
 import os
 import shutil
 from collections.abc import AsyncIterator
 
+import aiohttp
 import hypothesis
 import pytest
+from packaging.version import Version
 from playwright.async_api import Browser, async_playwright
 
 pytest_plugins = ["tests.serving"]
@@ -54,6 +56,28 @@ async def browser(chromium: str) -> AsyncIterator[Browser]:
         browser = await playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_ARGUMENTS)
         yield browser
         await browser.close()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Explain the markers that let a run leave tests out by what they need."""
+    config.addinivalue_line("markers", "browser: drives a browser. Every test with the fixture `chromium` has it.")
+    config.addinivalue_line("markers", "needs_aiohttp(version): skips under an older aiohttp.")
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest chooses by -m
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that drive a browser: nobody has to remember it."""
+    for item in items:
+        if "chromium" in getattr(item, "fixturenames", ()):
+            item.add_marker("browser")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip what needs a newer aiohttp than is installed."""
+    for marker in item.iter_markers("needs_aiohttp"):
+        (needed,) = marker.args
+        if Version(aiohttp.__version__) < Version(needed):
+            pytest.skip(f"This needs aiohttp {needed}, and {aiohttp.__version__} is installed.")
 
 
 def list_skipped(config: pytest.Config) -> list[str]:

@@ -17,14 +17,17 @@ ROOT = Path(__file__).parent.parent
 SKIPPING = "import pytest\ndef test_one(): pytest.skip('not today')\n"
 SKIPPING_MODULE = "import pytest\npytest.skip('not today', allow_module_level=True)\n"
 BROWSING = "def test_one(chromium): pass\n"
+BROWSING_OR_NOT = f"{BROWSING}def test_two(): pass\n"
+VERSIONED = "import pytest\n@pytest.mark.needs_aiohttp({version!r})\ndef test_one(): pass\n"
+FAILING = "def test_one(): assert 1 == 2\n"
 
 
-def run_pytest(folder: Path, source: str, **environment: str) -> subprocess.CompletedProcess[str]:
+def run_pytest(folder: Path, source: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run pytest with this project's conftest over one test module, in a process of its own."""
     (folder / "test_sample.py").write_text(source)
     (folder / "pytest.ini").write_text("[pytest]\nasyncio_default_fixture_loop_scope = function\n")
     return subprocess.run(
-        [sys.executable, "-m", "pytest", "-p", "tests.conftest", "-c", folder / "pytest.ini", folder],
+        [sys.executable, "-m", "pytest", "-p", "tests.conftest", "-c", folder / "pytest.ini", folder, *arguments],
         cwd=ROOT,
         env={**os.environ, **environment},
         capture_output=True,
@@ -58,6 +61,25 @@ def test_under_ci_a_missing_browser_fails_the_browser_tests(tmp_path: Path) -> N
     result = run_pytest(tmp_path, BROWSING, CI="true", PATH="")
     assert result.returncode == pytest.ExitCode.TESTS_FAILED
     assert ".ci/run installs Debian's chromium" in result.stdout
+
+
+def test_what_drives_a_browser_can_be_left_out_without_skipping(tmp_path: Path) -> None:
+    result = run_pytest(tmp_path, BROWSING_OR_NOT, "-m", "not browser", CI="true", PATH="")
+    assert result.returncode == pytest.ExitCode.OK
+    assert "1 passed, 1 deselected" in result.stdout
+
+
+@pytest.mark.parametrize(("version", "outcome"), [("3.14", "1 passed"), ("3.14.0", "1 passed"), ("99.1", "1 skipped")])
+def test_what_needs_a_newer_aiohttp_skips(tmp_path: Path, version: str, outcome: str) -> None:
+    result = run_pytest(tmp_path, VERSIONED.format(version=version), CI="")
+    assert result.returncode == pytest.ExitCode.OK
+    assert outcome in result.stdout
+
+
+def test_the_asserts_of_a_test_are_executed_under_optimizing_too(tmp_path: Path) -> None:
+    result = run_pytest(tmp_path, FAILING, PYTHONOPTIMIZE="1")
+    assert result.returncode == pytest.ExitCode.TESTS_FAILED
+    assert "assert 1 == 2" in result.stdout
 
 
 @pytest.mark.parametrize("viewport", [PHONE, DESKTOP], ids=["phone", "desktop"])
