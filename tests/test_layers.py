@@ -73,7 +73,7 @@ BANDS: dict[str, tuple[str, ...]] = {
     "LIVE": (),
     "FEATURES": ("debug", "precompress", "static", "templates"),
     "APPLICATION": ("application",),
-    "EDGES": ("runner", "sites", "run", "cli", "__main__"),
+    "EDGES": ("runner", "sites", "run", "testing", "pytest_plugin", "cli", "__main__"),
     "OLD CODE": ("web",),
     "FRONT DOOR": ("__init__",),
 }

@@ -360,6 +360,19 @@ async def test_a_step_that_fails_is_logged_and_the_others_follow(caplog: pytest.
     assert notes == ["context entered", "context left"]
 
 
+@both_kinds
+async def test_what_failed_while_stopping_is_raised_in_the_end_where_that_is_asked_for(make: Make) -> None:
+    notes: list[str] = []
+    app = make()
+    app.on_shutdown.append(fail)
+    app.cleanup_ctx.append(noting(notes, "context"))
+    server = Server(app, FREE)
+    await server.start()
+    with pytest.raises(LookupError, match="no database"):
+        await server.stop(raise_errors=True)
+    assert notes == ["context entered", "context left"]
+
+
 def with_websocket(app: AnyApplication) -> AnyApplication:
     async def echo(request: web.Request) -> web.StreamResponse:
         answer = web.WebSocketResponse()

@@ -79,14 +79,25 @@ class Server:
             await self._runner.cleanup_quietly()
             raise
 
-    async def stop(self) -> None:
-        """Stop without losing a request that was begun; the steps, each logged with its duration."""
-        await _step("stop accepting connections", self._stop_accepting())
-        telling = self._unless_forced(self._runner.shutdown())
-        await _step("tell the application; close WebSockets and event streams", telling)
-        await _step("finish running requests", self._runner.drain(self._config.grace_s, self._forced))
-        await _step("close connections", self._runner.close_connections())
-        await _step("clean up", self._unless_forced(self._runner.cleanup(), moment_s=_FORCED_S))
+    async def stop(self, *, raise_errors: bool = False) -> None:
+        """Stop without losing a request that was begun; the steps, each logged with its duration.
+
+        Raises:
+            Exception: what a step raised, where *raise_errors* asks for it; an ``ExceptionGroup`` where several did.
+        """
+        failures = [
+            await _step("stop accepting connections", self._stop_accepting()),
+            await _step(
+                "tell the application; close WebSockets and event streams",
+                self._unless_forced(self._runner.shutdown()),
+            ),
+            await _step("finish running requests", self._runner.drain(self._config.grace_s, self._forced)),
+            await _step("close connections", self._runner.close_connections()),
+            await _step("clean up", self._unless_forced(self._runner.cleanup(), moment_s=_FORCED_S)),
+        ]
+        errors = [error for error in failures if error is not None]
+        if raise_errors and errors:
+            raise errors[0] if len(errors) == 1 else ExceptionGroup("Several steps of the shutdown failed.", errors)
 
     async def _stop_accepting(self) -> None:
         await self._runner.stop_accepting()
@@ -256,16 +267,17 @@ async def _first_of(*futures: asyncio.Future[Any]) -> None:
     await asyncio.wait(futures, return_when=asyncio.FIRST_COMPLETED)
 
 
-async def _step(what: str, work: Awaitable[None]) -> None:
-    """Run one step of the shutdown; an error is logged, and the next step follows all the same."""
+async def _step(what: str, work: Awaitable[None]) -> Exception | None:
+    """Run one step of the shutdown; an error is logged and given back, and the next step follows all the same."""
     loop = asyncio.get_running_loop()
     began = loop.time()
     try:
         await work
-    except Exception:
+    except Exception as error:
         logger.exception("Shutdown: %s: failed after %.2f s", what, loop.time() - began)
-    else:
-        logger.info("Shutdown: %s: %.2f s", what, loop.time() - began)
+        return error
+    logger.info("Shutdown: %s: %.2f s", what, loop.time() - began)
+    return None
 
 
 def _wrapped(app: AnyApplication) -> web.Application:
