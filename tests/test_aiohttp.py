@@ -1,11 +1,13 @@
 """What aiohttp does not promise, and webkit relies on: these tests fail when it changes."""
 
 import asyncio
+from typing import Any
 
 from aiohttp import web
+from aiohttp.test_utils import make_mocked_request
 
 from webkit import Application, Server, ServerConfig
-from webkit._aiohttp import has_queued_requests, limits_of_forms
+from webkit._aiohttp import has_queued_requests, limits_of_forms, take_full_names
 
 
 async def test_requests_that_wait_behind_another_on_their_connection_are_seen() -> None:
@@ -41,3 +43,13 @@ def test_the_limit_of_form_fields_is_passed_where_aiohttp_knows_it() -> None:
         assert limits_of_forms(7) == {}
     else:
         assert limits_of_forms(7) == {"client_max_fields": 7}
+
+
+async def test_a_domain_is_taught_that_a_full_name_is_the_same_host() -> None:
+    domain = web.Application().add_domain("example.org", web.Application())
+    rule: Any = domain.get_info()["rule"]
+    full = make_mocked_request("GET", "/", headers={"Host": "example.org."})
+    assert not await rule.match(full)
+    take_full_names(domain)
+    assert await rule.match(full)
+    assert not await rule.match(make_mocked_request("GET", "/", headers={"Host": "www.example.org."}))

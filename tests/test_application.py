@@ -10,7 +10,6 @@ from aiohttp import web
 
 from tests.serving import AnyApplication, Serve
 from webkit import Application, Feature, Mountable, Route, RouteError
-from webkit._aiohttp import limits_of_forms
 from webkit.errors import ConfigError
 
 NAME = web.AppKey("name", str)
@@ -331,7 +330,7 @@ async def test_the_limit_of_a_body_is_passed_on(serve: Serve) -> None:
     assert (await client.post("/", data=b"x" * 11)).status == 413
 
 
-@pytest.mark.skipif(not limits_of_forms(1), reason="aiohttp limits the fields of a form since 3.14.4.")
+@pytest.mark.needs_aiohttp("3.14.4")
 async def test_the_limit_of_fields_is_passed_on(serve: Serve) -> None:
     async def take(request: web.Request) -> str:
         return str(len(await request.post()))

@@ -8,7 +8,7 @@ import functools
 import re
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from typing import TYPE_CHECKING, Annotated, Any, Optional, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Optional, ParamSpec, TypeVar
 from uuid import UUID
 
 import pytest
@@ -29,6 +29,7 @@ REQUEST: Any = "the request"
 KEY = UUID("12345678-9abc-def0-1234-56789abcdef0")
 
 H = TypeVar("H", bound=Callable[..., Any])
+P = ParamSpec("P")
 
 
 async def call(handler: Callable[..., Any], path: str = "/", **texts: str) -> Any:
@@ -126,6 +127,21 @@ async def all_of_them(*args: Any, **kwargs: Any) -> Any:
     return args, kwargs
 
 
+async def any_request(*args: web.Request) -> Any:
+    return args
+
+
+async def any_for_checkers_only(*args: "ForCheckersOnly") -> Any:
+    return args
+
+
+def wrap_without_a_word(handler: Callable[P, Awaitable[Any]]) -> Callable[P, Awaitable[Any]]:
+    async def typed_wrapper(*args: P.args, **kwargs: P.kwargs) -> Any:
+        return await handler(*args, **kwargs)
+
+    return typed_wrapper
+
+
 async def any_behind_a_parameter(id: int, *args: Any) -> Any:
     return id, args
 
@@ -153,6 +169,9 @@ REQUESTS: list[tuple[Callable[..., Any], str, Any]] = [
     (request_in_the_path, "/{request}", ("7", REQUEST)),
     (any_of_them, "/{id}", (REQUEST,)),
     (all_of_them, "/{id}", ((REQUEST,), {})),
+    (any_request, "/", (REQUEST,)),
+    (any_for_checkers_only, "/", (REQUEST,)),
+    (wrap_without_a_word(all_of_them), "/{id}", ((REQUEST,), {})),
     (any_behind_a_parameter, "/{id}", (7, ())),
 ]
 
@@ -271,6 +290,10 @@ async def by_rest(**rest: Any) -> Any:
     return rest["x"]
 
 
+async def by_rest_of_texts(request: web.Request, **rest: str) -> Any:
+    return rest["x"]
+
+
 VALUES: list[tuple[Callable[..., Any], str, str, Any]] = [
     (bare, "/{x}", "7", "7"),
     (bare, "/{x:int}", "7", 7),
@@ -279,6 +302,7 @@ VALUES: list[tuple[Callable[..., Any], str, str, Any]] = [
     (as_object, "/{x}", "7", "7"),
     (by_rest, "/{x:int}", "7", 7),
     (by_rest, "/{x}", "7", "7"),
+    (by_rest_of_texts, "/{x}", "7", "7"),
     (as_int, "/{x}", "7", 7),
     (as_int, "/{x:int}", "-7", -7),
     (as_int, "/{x:\\d+}", "007", 7),
@@ -352,6 +376,26 @@ async def unhashable(x: []) -> None:  # type: ignore[valid-type]
     pass
 
 
+async def any_typed(request: web.Request, *ids: int) -> None:
+    pass
+
+
+async def any_typed_first(*ids: "list[int]") -> None:
+    pass
+
+
+async def rest_typed(request: web.Request, **filters: str) -> None:
+    pass
+
+
+async def rest_typed_behind_the_path(id: int, **filters: str) -> None:
+    pass
+
+
+async def both_typed(*args: Any, **filters: int) -> None:
+    pass
+
+
 async def generates(request: web.Request) -> AsyncIterator[str]:
     yield "a"
 
@@ -394,6 +438,20 @@ REFUSED: list[tuple[Callable[..., Any], str, str]] = [
         "path '/{x}', cannot be resolved when the route is added.",
     ),
     (unhashable, "/{x}", "cannot be resolved"),
+    (
+        any_typed,
+        "/{id}",
+        "Nobody fills '*ids' of tests.test_binding.any_typed. Write 'ids: Query[list[int]]' for what is sent several "
+        "times.",
+    ),
+    (any_typed_first, "/", "Write 'ids: Query[list[list[int]]]'"),
+    (
+        rest_typed,
+        "/",
+        "Nobody fills '**filters' of tests.test_binding.rest_typed. Name each parameter, or take a Struct: Query[...].",
+    ),
+    (rest_typed_behind_the_path, "/{id}", "Nobody fills '**filters'"),
+    (both_typed, "/{id}", "Nobody fills '**filters'"),
     (
         generates,
         "/",

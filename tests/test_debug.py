@@ -6,6 +6,7 @@ import json
 import re
 import socket
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,7 +19,7 @@ from playwright.async_api import Browser
 from tests.browsing import DESKTOP, PHONE
 from tests.serving import Client, Serve
 from tests.test_masking import HEADER_VALUES, secret_names
-from webkit import Application, View
+from webkit import Application, Templates, View, render, template
 from webkit.debug import (
     RouteLine,
     error_page,
@@ -370,6 +371,73 @@ def test_a_template_error_shows_the_line_of_the_template(source: str, tmp_path: 
     first = page.partition("<details>")[0]
     assert "page.html</span>:2" in first
     assert f'<span class="line hit"><span class="number">2</span>{source.splitlines()[1]}</span>' in first
+
+
+def make_site(folder: Path) -> Application:
+    """A site whose templates fail: in a macro, in a filter of ours, in their syntax, and because they are not there."""
+    (folder / "base.html").write_text("<!doctype html>\n{% block body %}{% endblock %}\n")
+    (folder / "page.html").write_text(
+        '{% extends "base.html" %}\n{% block body %}\n<p>{{ thing.a.b }}</p>\n{% endblock %}\n'
+    )
+    (folder / "broken.html").write_text("<ul>\n<li>{{ thing. }}\n</ul>\n")
+    (folder / "filtered.html").write_text("<p>\n{{ thing|halve }}\n")
+
+    def halve(number: float) -> float:
+        return number / 2
+
+    async def show(request: web.Request, name: str) -> Any:
+        return await render(request, name, thing="x")
+
+    @template("page.html")
+    async def describe(request: web.Request) -> Any:
+        return {"thing": 1}
+
+    @template("nowhere.html")
+    async def lose(request: web.Request) -> None: ...
+
+    app = Application(debug=True)
+    app.use(Templates(folder, filters={"halve": halve}))
+    app.add_get("/show/{name}", show)
+    app.add_get("/describe", describe)
+    app.add_get("/lose", lose)
+    return app
+
+
+@pytest.mark.parametrize(
+    ("target", "expected"),
+    [
+        ("/show/page.html", ["page.html:3", "base.html:2", "page.html:1", "test_debug.py:"]),
+        ("/show/broken.html", ["broken.html:2", "test_debug.py:"]),
+        ("/show/filtered.html", ["test_debug.py:", "filtered.html:2", "test_debug.py:"]),
+        ("/show/nowhere.html", ["test_debug.py:"]),
+        ("/describe", ["page.html:3", "base.html:2", "page.html:1"]),
+        ("/lose", []),
+    ],
+)
+async def test_what_failed_in_a_template_is_open_above_the_handler_and_all_libraries_are_folded(
+    serve: Serve, tmp_path: Path, target: str, expected: list[str]
+) -> None:
+    client = await serve(make_site(tmp_path))
+    page = (await client.get(target, headers=LOCAL)).text
+    assert "<h1>webkit.templates.TemplateFault</h1>" in page
+    assert '<h2 class="type">' in page
+    lists = re.findall(r'<ol class="frames">(.*?)</ol>', page, re.DOTALL)
+    assert len(lists) == (1 if expected else 0)
+    opened = page.partition("<details>")[0]
+    places = re.findall(r'<p class="place"><span class="file".*?>([^<]*)</span>(:\d+)', opened)
+    assert len(places) == len(expected)
+    for (file, line), place in zip(places, expected, strict=True):
+        assert place in file + line
+    assert "jinja2/environment.py" in page
+
+
+async def test_a_line_of_a_template_is_marked_where_the_page_opens(serve: Serve, tmp_path: Path) -> None:
+    client = await serve(make_site(tmp_path))
+    page = (await client.get("/show/page.html", headers=LOCAL)).text
+    first_hit = re.search(r'<span class="line hit"><span class="number">3</span>(.*?)</span>', page)
+    assert first_hit is not None
+    assert first_hit[1] == "&lt;p&gt;{{ thing.a.b }}&lt;/p&gt;"
+    assert page.index('class="line hit"') == first_hit.start() + len("<span ")
 
 
 class Rude(Exception):

@@ -57,7 +57,17 @@ async def ask(client: Client, host: str, path: str = "/") -> tuple[int, str]:
         ("*.example.org", "a-example.org", False),
         ("*.example.org:8080", "a.example.org:8080", True),
         ("*.example.org:8080", "a.example.org", False),
-        ("api.*", "api.example.org", True),
+        ("example.org", "example.org.", True),
+        ("example.org", "EXAMPLE.ORG.:8080", ANY_PORT),
+        ("example.org", "example.org..", False),
+        ("example.org", ".", False),
+        ("example.org.", "example.org.", True),
+        ("example.org:8080", "example.org.:8080", True),
+        ("example.org:8080", "example.org.:80", False),
+        ("*.example.org", "a.example.org.", True),
+        ("*.example.org", "a.example.org.:8080", ANY_PORT),
+        ("*.example.org.", "a.example.org", True),
+        ("*.example.org", "example.org.", False),
         ("localhost", "localhost:1", ANY_PORT),
         ("bücher.example", "xn--bcher-kva.example", True),
     ],
@@ -207,6 +217,14 @@ def test_what_is_no_host_name_is_refused(domain: Any) -> None:
     assert "Write 'example.org' or '*.example.org'." in str(raised.value)
 
 
+@pytest.mark.parametrize(
+    "domain", ["*.*", "*", "*.", "*:80", "api.*", "a*.example.org", "*a.example.org", "a.*.org", "*.*.org", "**.org"]
+)
+def test_a_star_is_the_whole_first_label_or_refused(domain: str) -> None:
+    with pytest.raises(RouteError, match=re.escape(f"{domain!r} is no domain: One '*' may stand at its beginning")):
+        Application().add_domain(domain, Application())
+
+
 def test_what_is_no_application_is_refused() -> None:
     with pytest.raises(ConfigError, match="is no application"):
         Application().add_domain("example.org", object())  # type: ignore[arg-type]
@@ -221,3 +239,11 @@ def test_an_application_has_one_place() -> None:
         app.add_domain("self.example", app)
     with pytest.raises(RouteError, match="The routes are frozen"):
         other.add_get("/late", saying("x"))
+
+
+def test_an_application_with_domains_has_no_place_below_a_path() -> None:
+    app, inner = Application(), Application()
+    inner.add_domain("a.example", Application())
+    with pytest.raises(ConfigError, match="has domains, which cannot be below a path"):
+        app.mount("/inner", inner)
+    app.add_domain("b.example", inner)

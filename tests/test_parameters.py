@@ -27,6 +27,7 @@ from tests.serving import Serve, run_by_aiohttp
 from tests.typed_requests import raw_requests
 from webkit import Application, Body, Cookie, FormBody, Header, Problem, Query, RouteError, View, bind
 from webkit._aiohttp import limits_of_forms
+from webkit.converters import BY_TYPE
 from webkit.parameters import Source
 
 T = TypeVar("T")
@@ -192,13 +193,24 @@ def test_an_optional_source_is_the_source_of_an_optional(annotation: Any) -> Non
         (str, "", ""),
         (str, "null", "null"),
         (int, "-12", -12),
+        (int, "007", 7),
+        (int, "-0", 0),
+        (int, "9" * 18, 10**18 - 1),
         (float, "1.5e3", 1500.0),
+        (float, "-2", -2.0),
+        (int | float, "12", 12),
+        (int | float, "1e3", 1000.0),
         (bool, "true", True),
         (bool, "False", False),
         (bool, "1", True),
         (bool, "0", False),
         (bool, "on", True),
+        (bool, "off", False),
+        (int | bool, "on", True),
         (Decimal, "0.10", Decimal("0.10")),
+        (Decimal, "-1E+3", Decimal("-1E+3")),
+        (Decimal, "9" * 40, Decimal("9" * 40)),
+        (Decimal | None, "null", None),
         (UUID, "12345678-1234-4234-8234-123456789012", UUID("12345678-1234-4234-8234-123456789012")),
         (date, "2024-02-29", date(2024, 2, 29)),
         (datetime, "2024-02-29T12:00:00Z", datetime(2024, 2, 29, 12, tzinfo=timezone.utc)),  # noqa: UP017
@@ -209,6 +221,8 @@ def test_an_optional_source_is_the_source_of_an_optional(annotation: Any) -> Non
         (Literal["", "a"], "", ""),
         (int | None, "null", None),
         (int | str, "5", "5"),
+        (int | str, "1e3", "1e3"),
+        (float | str, "nan", "nan"),
         (Annotated[int, Meta(ge=1, le=9)], "9", 9),
         (QUERY[Any], "x", "x"),
         (list[int], "5", [5]),
@@ -230,8 +244,30 @@ def test_a_text_becomes_what_the_annotation_says(annotation: Any, text: str, val
         (int, "x", "Expected `int`, got `str`"),
         (int, "1_0", "Expected `int`, got `str`"),
         (int, "\u0661", "Expected `int`, got `str`"),
+        (int, "1e3", "Expected `int`, got `str`"),
+        (int, "0e1000", "Expected `int`, got `str`"),
+        (int, "1.0", "Expected `int`, got `str`"),
+        (int, " 1", "Expected `int`, got `str`"),
+        (int, "1\n", "Expected `int`, got `str`"),
+        (int, "+1", "Expected `int`, got `str`"),
+        (int, "-", "Expected `int`, got `str`"),
+        (int | None, "1e3", "Expected `int`, got `str`"),
+        (int, "9" * 19, "Integer value out of range"),
+        (int, "-" + "9" * 19, "Integer value out of range"),
         (int, "9" * 5000, "Integer value out of range"),
+        (int | float, "9" * 19, "Integer value out of range"),
         (float, "1e400", "Number out of range"),
+        (float, "nan", "Expected a finite number"),
+        (float, "-Infinity", "Expected a finite number"),
+        (float | None, "INF", "Expected a finite number"),
+        (Decimal, "NaN", "Invalid decimal string"),
+        (Decimal, "sNaN1", "Invalid decimal string"),
+        (Decimal, "-Infinity", "Invalid decimal string"),
+        (Decimal, " 1", "Invalid decimal string"),
+        (Decimal, "1_0", "Invalid decimal string"),
+        (Decimal, "\u0661", "Invalid decimal string"),
+        (Decimal, "1e9999999", "Invalid decimal string"),
+        (Decimal, "null", "Invalid decimal string"),
         (bool, "maybe", "Expected `bool`, got `str`"),
         (date, "2023-02-29", "Invalid RFC3339 encoded date"),
         (UUID, "x", "Invalid UUID"),
@@ -253,8 +289,78 @@ def test_a_list_takes_repeated_values_and_its_fault_has_the_place() -> None:
     assert faults == [("query", "value[1]", "Expected `int`, got `str`")]
 
 
-def test_without_a_list_the_first_of_repeated_values_counts() -> None:
-    assert bind(returning(int), query=MultiDict([("value", "1"), ("value", "2")])) == {"value": 1}
+def test_what_a_text_of_a_list_may_not_be_has_its_place() -> None:
+    sent = MultiDict([("value", "1"), ("value", ""), ("value", "1e3")])
+    assert faults_of(returning(list[int]), query=sent) == [("query", "value[1]", "Expected `int`, got `str`")]
+
+
+TWICE: Final = "sent 2 times, but takes one value"
+
+
+@pytest.mark.parametrize("annotation", [int, str, int | None, Color, bool], ids=str)
+def test_without_a_list_a_value_is_sent_once(annotation: Any) -> None:
+    sent = [("value", "1"), ("value", "1")]
+    assert faults_of(returning(annotation), query=MultiDict(sent)) == [("query", "value", TWICE)]
+    assert faults_of(returning(annotation, None), query=MultiDict(sent)) == [("query", "value", TWICE)]
+    assert faults_of(returning(FORM[annotation]), form=MultiDict(sent)) == [("form", "value", TWICE)]
+    headers = CIMultiDict([("value", "1"), ("VALUE", "1")])
+    assert faults_of(returning(HEADER[annotation]), headers=headers) == [("header", "value", TWICE)]
+
+
+def test_what_was_left_empty_is_not_counted_where_the_type_takes_no_text() -> None:
+    sent = MultiDict([("value", ""), ("value", "2"), ("value", "")])
+    assert bind(returning(int), query=sent) == {"value": 2}
+    assert faults_of(returning(str), query=sent) == [("query", "value", "sent 3 times, but takes one value")]
+
+
+async def test_of_two_cookies_with_one_name_there_is_the_one_that_aiohttp_keeps(serve: Serve) -> None:
+    async def handler(request: web.Request, value: Cookie[str]) -> Any:
+        return {"is_the_same": value == request.cookies["value"]}
+
+    app = Application()
+    app.add_get("/", handler)
+    client = await serve(app)
+    assert (await client.get("/", headers={"Cookie": "value=a; value=b"})).json == {"is_the_same": True}
+
+
+async def test_what_is_sent_twice_is_told_over_the_wire(serve: Serve) -> None:
+    app = Application()
+    app.add_get("/query", returning(Query[int], 0))
+    app.add_get("/header", returning(Annotated[str, Source("header", "X-Value")]))
+    app.add_get("/list", returning(Annotated[list[int], Source("header", "X-Value")]))
+    client = await serve(app)
+    twice = CIMultiDict([("X-Value", "1"), ("X-Value", "2"), *PROBLEM.items()])
+    answer = await client.get("/query?value=1&value=2", headers=PROBLEM)
+    assert answer.status == 422
+    assert answer.json["errors"] == [{"in": "query", "name": "value", "message": TWICE}]
+    answer = await client.get("/header", headers=twice)
+    assert answer.json["errors"] == [{"in": "header", "name": "X-Value", "message": TWICE}]
+    assert (await client.get("/list", headers=twice)).json == [1, 2]
+
+
+@given(st.from_regex(r"[-+ ]?[0-9_\u0661]{0,20}(\.0|e[0-9])?\n?", fullmatch=True) | st.text(max_size=5))
+def test_an_int_of_the_query_is_what_an_int_of_the_path_is(text: str) -> None:
+    if not text:
+        return  # not sent
+    try:
+        value = bind(returning(int), query={"value": text})["value"]
+    except Problem:
+        assert BY_TYPE[int].convert(text) is None
+    else:
+        assert value == BY_TYPE[int].convert(text)
+
+
+@given(
+    st.sampled_from([float, Decimal, int | float, list[Decimal], FORM[float]]),
+    st.text("naiftyNAIFTYs.e-+0123456789_", max_size=12),
+)
+def test_whatever_is_sent_a_number_is_finite_and_can_be_answered(annotation: Any, text: str) -> None:
+    try:
+        value = bind(returning(annotation), query={"value": text}, form={"value": text})["value"]
+    except Problem:
+        return
+    for number in value if isinstance(value, list) else [value]:
+        assert Decimal(number).is_finite()
 
 
 @pytest.mark.parametrize("annotation", [int, list[int], date | None, Color, web.FileField], ids=str)
@@ -362,6 +468,11 @@ def test_every_field_of_a_form_or_query_that_does_not_fit_is_named(source: Any) 
         (where, "size", "Expected `int` <= 9"),
     ]
     assert faults_of(returning(source[Point])) == [(where, "x", "is missing")]
+    twice = MultiDict([("name", "Ann"), ("name", "Bo"), ("age", "-1"), ("emails", "a"), ("emails", "b")])
+    assert faults_of(returning(source[User]), **{where: twice}) == [
+        (where, "name", TWICE),
+        (where, "age", "Expected `int` >= 0"),
+    ]
 
 
 def test_what_the_record_as_a_whole_refuses_has_the_name_of_the_argument() -> None:
@@ -388,7 +499,7 @@ def test_bytes_of_a_header_that_are_no_utf_8_are_a_fault() -> None:
     raw = b"\xff".decode(errors="surrogateescape")
     fault = "Expected text in UTF-8"
     assert faults_of(returning(Header[str]), headers={"value": raw}) == [("header", "value", fault)]
-    assert faults_of(returning(Cookie[list[str]]), cookies={"value": raw}) == [("cookie", "value", fault)]
+    assert faults_of(returning(Cookie[list[str]]), cookies={"value": raw}) == [("cookie", "value[0]", fault)]
     file = web.FileField("value", raw, None, "text/plain", CIMultiDict())  # type: ignore[arg-type]
     assert faults_of(returning(FormBody[web.FileField]), form={"value": file}) == [("form", "value", fault)]
 

@@ -9,8 +9,7 @@ import pytest
 from aiohttp import ServerDisconnectedError, web
 
 from tests.serving import Running, Serve
-from webkit import Application, ConfigError
-from webkit.lifespan import Signal
+from webkit import Application, ConfigError, Signal
 
 SIGNALS = ["on_startup", "on_shutdown", "on_cleanup", "on_response_prepare"]
 
@@ -102,6 +101,98 @@ def test_a_plain_function_of_a_mounted_application_is_refused_when_it_is_mounted
     getattr(child, signal).append(plain)
     with pytest.raises(ConfigError, match=signal):
         Application().mount("/child", child)
+
+
+@pytest.mark.parametrize("signal", SIGNALS)
+async def test_a_plain_function_on_the_wrapped_application_is_refused_like_any_other(
+    signal: str, running: Running
+) -> None:
+    app = Application()
+    getattr(app.aiohttp, signal).append(plain)
+    with pytest.raises(ConfigError, match=rf"\.plain cannot handle {signal}: .*Write 'async def' instead of 'def'"):
+        async with running(app):
+            pass
+
+
+def mount_directly(plain_app: web.Application) -> Application:
+    app = Application()
+    app.mount("/plain", plain_app)
+    return app
+
+
+def mount_as_subapp(plain_app: web.Application) -> Application:
+    app = Application()
+    app.add_subapp("/plain", plain_app)
+    return app
+
+
+def mount_under_aiohttps_name(plain_app: web.Application) -> Application:
+    app = Application()
+    app.aiohttp.add_subapp("/plain", plain_app)
+    return app
+
+
+def mount_for_a_domain(plain_app: web.Application) -> Application:
+    app = Application()
+    app.add_domain("plain.example", plain_app)
+    return app
+
+
+def mount_below_another(plain_app: web.Application) -> Application:
+    outer, app = web.Application(), Application()
+    outer.add_subapp("/plain", plain_app)
+    app.mount("/outer", outer)
+    return app
+
+
+def mount_below_one_of_webkits(plain_app: web.Application) -> web.Application:
+    root = web.Application()
+    root.add_subapp("/webkit", mount_below_another(plain_app).aiohttp)
+    return root
+
+
+@pytest.mark.parametrize("signal", SIGNALS)
+@pytest.mark.parametrize(
+    "mount",
+    [
+        mount_directly,
+        mount_as_subapp,
+        mount_under_aiohttps_name,
+        mount_for_a_domain,
+        mount_below_another,
+        mount_below_one_of_webkits,
+    ],
+)
+async def test_a_plain_function_of_a_mounted_application_of_aiohttps_is_refused_before_anything_is_begun(
+    signal: str, mount: Any, running: Running
+) -> None:
+    begun: list[str] = []
+
+    async def handler(app: web.Application) -> None:
+        begun.append("handler")
+
+    child = web.Application()
+    child.on_startup.append(handler)
+    getattr(child, signal).append(plain)
+    with pytest.raises(ConfigError, match=rf"\.plain cannot handle {signal}: .*Write 'async def' instead of 'def'"):
+        async with running(mount(child)):
+            pass
+    assert begun == []
+
+
+async def test_whatever_gives_something_to_await_handles_the_signals_of_a_mounted_application_of_aiohttps(
+    serve: Serve,
+) -> None:
+    async def handler(request: web.Request) -> web.Response:
+        return web.Response(text="plain")
+
+    seen: list[str] = []
+    child = web.Application()
+    child.router.add_get("/", handler)
+    child.on_response_prepare.extend(make_handlers(seen))
+    client = await serve(mount_directly(child))
+    assert (await client.get("/plain/")).text == "plain"
+    assert seen == HANDLED
 
 
 async def test_a_plain_function_that_comes_during_the_start_is_refused_too(running: Running) -> None:

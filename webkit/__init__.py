@@ -7,6 +7,7 @@ from webkit._version import __version__
 from webkit.application import Application
 from webkit.binding import bind_values as bind
 from webkit.errors import ConfigError, NoSuchRoute, Problem, RouteError
+from webkit.lifespan import Signal
 from webkit.parameters import Body, Cookie, FormBody, Header, Query
 from webkit.requests import REQUEST_ID, redirect_to, url_for
 from webkit.responses import Response, add_cookie, html, json_response, redirect
@@ -40,6 +41,7 @@ __all__ = [
     "RouteError",
     "Server",
     "ServerConfig",
+    "Signal",
     "Static",
     "Templates",
     "View",

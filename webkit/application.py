@@ -11,7 +11,7 @@ from typing import Any, TypeVar, Unpack, overload
 from aiohttp import web
 from yarl import URL
 
-from webkit._aiohttp import limits_of_forms
+from webkit._aiohttp import limits_of_forms, take_full_names
 from webkit.boundary import Boundary
 from webkit.compat import OldArguments, accept_old_arguments
 from webkit.errors import ConfigError, RouteError
@@ -179,18 +179,19 @@ class Application(RouteAdder, MutableMapping[str | web.AppKey[Any], Any]):
     def add_domain(self, domain: str, thing: Application | web.Application, *, name: str | None = None) -> None:
         """Answer requests for the host *domain*, such as ``"*.example.org"``, with the application *thing*.
 
+        A ``*`` stands for what is before the rest of the name. ``example.org.`` in a request is the same host.
+
         Raises:
             ConfigError: *thing* is no application, or is mounted or served already.
-            RouteError: *domain* is no host name.
+            RouteError: *domain* is no host name, or has a ``*`` anywhere but at its beginning.
         """
         self._table.check_open()
         child = thing.aiohttp if isinstance(thing, Application) else thing
         self._check_child(child)
         self._install_boundary()
         try:
-            if not set("/?#@\\").isdisjoint(str(domain)):
-                raise ValueError("It is a host and perhaps a port")
-            self.aiohttp.add_domain(domain, child)
+            _check_domain(str(domain))
+            take_full_names(self.aiohttp.add_domain(domain, child))
         except (ValueError, TypeError) as error:
             raise RouteError(f"{domain!r} is no domain: {error}. Write 'example.org' or '*.example.org'.") from None
         self._adopt(thing, child, name)
@@ -299,6 +300,8 @@ class Application(RouteAdder, MutableMapping[str | web.AppKey[Any], Any]):
             raise RouteError("An application cannot be mounted at '/': it would hide every route. Give it a path.")
         child = thing.aiohttp if isinstance(thing, Application) else thing
         self._check_child(child)
+        if any("rule" in resource.get_info() for resource in child.router.resources()):
+            raise ConfigError(f"{thing!r} has domains, which cannot be below a path. Add them at the top.")
         self._install_boundary()
         point = MountPoint(self._table, prefix)
         self.aiohttp.router.register_resource(point)
@@ -416,6 +419,13 @@ class _Middlewares(FreezableList[Middleware]):
         (checked,) = check_middlewares([value])
         self._on_first()
         return checked
+
+
+def _check_domain(domain: str) -> None:
+    if not set("/?#@\\").isdisjoint(domain):
+        raise ValueError("It is a host and perhaps a port")
+    if "*" in domain.rstrip(".").removeprefix("*."):
+        raise ValueError("One '*' may stand at its beginning, as a label of its own")
 
 
 def _mount_prefix(path: str) -> str:

@@ -4,6 +4,9 @@ The request is the parameter named ``request``, or annotated ``Request``, else t
 path parameter. The others are path parameters by name; what is left and annotated comes from the query, or from
 where ``Header[...]``, ``Cookie[...]``, ``Body[...]`` say (see :mod:`webkit.parameters`). What nobody would fill is
 refused here, not at the first request.
+
+``*args`` and ``**kwargs`` without a type are those of a wrapper; ``**parameters`` alone takes what the path has. With a
+type, as in ``*ids: int``, nobody would fill them.
 """
 
 import inspect
@@ -11,7 +14,7 @@ import types
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Annotated, Any, Final, Union, get_args, get_origin
+from typing import Annotated, Any, Final, ParamSpecArgs, ParamSpecKwargs, Union, get_args, get_origin
 
 from aiohttp.web_request import BaseRequest
 from multidict import CIMultiDict, MultiDict
@@ -51,7 +54,12 @@ class Binding:
         """Give the values of *texts*, or ``None`` when one of them does not convert."""
         values: dict[str, Any] = dict(texts)
         for name, decode in self.decoders.items():
-            value = decode(values[name])
+            try:
+                value = decode(values[name])
+            except Exception as error:
+                # It happens before any route is chosen, so nothing else in the log would name this one.
+                error.add_note(f"It was asked for {name!r} of {self.origin}.")
+                raise
             if value is None:
                 return None
             values[name] = value
@@ -77,6 +85,7 @@ def bind(endpoint: Endpoint, template: Template, *, of_view: bool = False) -> Bi
     decoders = {name: known.converter.decode for name, known in in_path.items() if known.converter}
     arguments: list[Argument] = []
     filled = _filled_by_partials(endpoint)
+    _check_any_number(parameters, annotate, in_path, origin)
     for parameter in parameters:
         if parameter is request or parameter.kind in _ANY_NUMBER:
             continue
@@ -180,8 +189,7 @@ def _find_request(
         if parameter.name == "request" and parameter.name not in in_path:
             return parameter
     for parameter in named:
-        annotation = annotate(parameter)
-        if isinstance(annotation, type) and issubclass(annotation, BaseRequest):
+        if _is_request(annotate(parameter)):
             return parameter
     for parameter in named:
         is_free = parameter.kind in _BY_POSITION and parameter.default is parameter.empty
@@ -190,6 +198,29 @@ def _find_request(
         if is_free and is_plain and parameter.name not in in_path:
             return parameter
     return None
+
+
+def _is_request(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, BaseRequest)
+
+
+def _check_any_number(
+    parameters: list[inspect.Parameter],
+    annotate: Callable[[inspect.Parameter], Any],
+    in_path: Collection[str],
+    origin: str,
+) -> None:
+    """Refuse ``*ids: int`` and ``**filters: int``, which a type makes look like parameters."""
+    has_rest = _takes_the_rest(parameters) and not {parameter.name for parameter in parameters}.issuperset(in_path)
+    for parameter in parameters:
+        kind, name = annotate(parameter), parameter.name
+        if isinstance(kind, ParamSpecArgs | ParamSpecKwargs) or not _is_annotated(kind) or _is_request(kind):
+            continue
+        if parameter.kind is parameter.VAR_POSITIONAL:
+            wanted = f"{name}: Query[list[{_type_name(kind)}]]"
+            raise RouteError(f"Nobody fills '*{name}' of {origin}. Write '{wanted}' for what is sent several times.")
+        if parameter.kind is parameter.VAR_KEYWORD and not has_rest:
+            raise RouteError(f"Nobody fills '**{name}' of {origin}. Name each parameter, or take a Struct: Query[...].")
 
 
 def _is_annotated(annotation: Any) -> bool:

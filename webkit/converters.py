@@ -113,7 +113,9 @@ def register(
     """Make ``{x:name}`` a converter of one path segment, for the templates that are read from now on.
 
     *decode* gives the value of a text, *encode* the text of a value; either says ``None``, or raises ``ValueError``,
-    for what it does not take. *type* is what a handler's annotation must agree with.
+    for what it does not take: then the next route is tried, or ``url_for`` refuses the value. Any other error is a
+    fault of the converter's own, and so is an *encode* that gives no text: a ``ConfigError`` that names the converter
+    is raised from it, which a client sees as a 500. *type* is what a handler's annotation must agree with.
 
     Raises:
         ConfigError: *name* is no identifier, or a converter of this name exists.
@@ -122,17 +124,33 @@ def register(
         raise ConfigError(f"{name!r} cannot name a converter; use a word such as 'hex'.")
     if name in _registered:
         raise ConfigError(f"There is a converter {name!r} already; choose another name.")
-    converter = Converter(name, type, _STR.pattern, _refusing(decode), _refusing(encode))
+    converter = Converter(name, type, _STR.pattern, _refusing(name, decode), _writing(name, _refusing(name, encode)))
     _registered[name] = converter
     return converter
 
 
-def _refusing(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
+def _refusing(name: str, function: Callable[[Any], Any]) -> Callable[[Any], Any]:
     """Let *function* say by a ValueError that it does not take a value."""
 
     def refusing(value: Any) -> Any:
-        with suppress(ValueError):
+        try:
             return function(value)
-        return None
+        except ValueError:
+            return None
+        except Exception as error:
+            raise ConfigError(
+                f"The converter {name!r} failed on {value!r}: {type(error).__name__}: {error}. It must return None or "
+                "raise ValueError for what it does not take."
+            ) from error
 
     return refusing
+
+
+def _writing(name: str, encode: Callable[[Any], Any]) -> Callable[[Any], str | None]:
+    def writing(value: Any) -> str | None:
+        text = encode(value)
+        if text is None or isinstance(text, str):
+            return text
+        raise ConfigError(f"The converter {name!r} encodes {value!r} as {text!r}, which is no text. Return a str.")
+
+    return writing

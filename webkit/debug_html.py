@@ -199,23 +199,50 @@ def _origins(raised: Raised) -> Iterator[str]:
         yield f'<section class="origin {link}">\n<p class="link">{_LINKS[link]}</p>'
         yield f'<h2 class="type">{_escape(origin.type)}</h2>'
         yield from _message(origin)
-        yield from _traceback(origin)
+        yield from _opened([] if _failed_in_template(origin) else _places(origin))
+        yield from _whole(origin)
         yield from _origins(origin)
         yield "</section>"
 
 
-def _traceback(raised: Raised) -> Iterator[str]:
-    """Give the application's own places, where it broke first, then the whole way folded up."""
-    if not raised.frames:
-        return
+def _failed_in_template(origin: Raised) -> bool:
+    """Whether the error above it says what failed in a template: then the places of *origin* stand there."""
+    return origin.link == "cause" and any(frame.owner == "template" for frame in origin.frames)
+
+
+def _places(raised: Raised) -> list[Frame]:
+    """Give the application's own places, where it broke first: those in templates before the handler's."""
+    inner = (place for origin in raised.origins if _failed_in_template(origin) for place in _places(origin))
+    return [*inner, *reversed(_own_frames(raised))]
+
+
+def _own_frames(raised: Raised) -> list[Frame]:
     own = {(frame.file, frame.line, frame.function): frame for frame in raised.frames if frame.owner != "library"}
-    frames = list(own.values()) or [raised.frames[-1]]
+    return list(own.values())
+
+
+def _traceback(raised: Raised) -> Iterator[str]:
+    """Give the application's own places, then the whole way folded up."""
+    places = _places(raised)
+    # What webkit raises tells all in its message; of any other error the place is better than none.
+    if not places and not raised.type.startswith("webkit."):
+        places = list(raised.frames[-1:])
+    yield from _opened(places)
+    yield from _whole(raised)
+
+
+def _opened(places: Sequence[Frame]) -> Iterator[str]:
+    if not places:
+        return
     yield '<ol class="frames">'
-    for index, frame in enumerate(reversed(frames)):
+    for index, frame in enumerate(places):
         called = '<p class="called">called from</p>' if index else ""
         yield f'<li>{called}<div class="frame {frame.owner}">{_place(frame, "p")}{_source(frame)}</div></li>'
     yield "</ol>"
-    if len(frames) == len(raised.frames) and not raised.folded:
+
+
+def _whole(raised: Raised) -> Iterator[str]:
+    if not raised.folded and len(_own_frames(raised)) == len(raised.frames):
         return  # nothing that is not there already
     yield f"<details><summary>The whole traceback: {raised.depth:,} calls, the last at the end</summary>"
     yield '<ol class="whole">'

@@ -2,8 +2,13 @@
 
 Browsers have a say here. An input that was left empty is sent as an empty text, and a file that was not chosen as
 empty bytes: they count as sent only where the type takes them. A ticked checkbox is sent as ``on``.
+
+Numbers are what people write, as in a path: an ``int`` is at most 18 ASCII digits with an optional minus, where
+msgspec alone takes ``1e3`` and ``1.0`` too; a ``float`` or a ``Decimal`` is finite, because JSON could not carry
+anything else back.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final, NotRequired, Required, get_args, get_origin, get_type_hints
@@ -20,6 +25,15 @@ _SEQUENCES: Final = (kinds.ListType, kinds.SetType, kinds.FrozenSetType, kinds.V
 _NO_TEXTS: Final = (*_RECORDS, *_SEQUENCES, kinds.TupleType, kinds.NamedTupleType, kinds.DictType)
 _NO_VALUES: Final = (kinds.CustomType, kinds.ExtType)
 _TAKE_ANY_TEXT: Final = (kinds.StrType, kinds.AnyType, kinds.BytesType)
+_NUMBERS: Final = frozenset({kinds.IntType, kinds.FloatType, kinds.DecimalType})
+
+_BOXES: Final = {"on": True, "off": False}
+_DIGITS: Final = re.compile("-?[0-9]+")
+_NUMBER: Final = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
+# Decimal() alone takes blanks, underscores and every script's digits; int() of a huge exponent takes all memory.
+_DECIMAL: Final = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,3})?|null|true|false", re.IGNORECASE)
+_NOT_FINITE: Final = frozenset({"nan", "inf", "infinity"})
+_MOST_DIGITS: Final = 18
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,24 +46,37 @@ class Field:
     takes_list: bool
     takes_empty: bool
     is_checkbox: bool
+    numbers: frozenset[type] = frozenset()
 
     def pick(self, values: MultiMapping[Any]) -> Any:
         """Give what *values* have under the name: a text, a list of them where the type is one, ``None`` for nothing.
 
-        Raises:
-            msgspec.ValidationError: a text holds bytes that are no UTF-8.
-        """
-        found = [self._read(raw) for raw in values.getall(self.key, ()) if raw or self.takes_empty]
-        if self.takes_list:
-            return found or None
-        return found[0] if found else None
+        What is known here already is more than a text: an ``int``, and whether a box was ticked.
 
-    def _read(self, raw: Any) -> Any:
+        Raises:
+            msgspec.ValidationError: a text is no UTF-8, or a number as nobody writes it; it was sent more than once
+                where the type is no list.
+        """
+        found = [raw for raw in values.getall(self.key, ()) if raw or self.takes_empty]
+        if self.takes_list:
+            return [self._read(raw, f" - at `$[{index}]`") for index, raw in enumerate(found)] or None
+        if len(found) > 1:
+            raise msgspec.ValidationError(f"sent {len(found)} times, but takes one value")
+        return self._read(found[0], "") if found else None
+
+    def _read(self, raw: Any, place: str) -> Any:
         # aiohttp keeps such bytes of headers as halves of characters, which no answer could repeat.
         for text in (raw.filename, raw.content_type) if isinstance(raw, web.FileField) else (raw,):
             if isinstance(text, str) and not text.isascii() and not _is_encodable(text):
-                raise msgspec.ValidationError("Expected text in UTF-8")
-        return True if self.is_checkbox and raw == "on" else raw
+                raise msgspec.ValidationError(f"Expected text in UTF-8{place}")
+        if not isinstance(raw, str):
+            return raw
+        if self.is_checkbox and raw in _BOXES:
+            return _BOXES[raw]
+        fault = _fault_of_number(raw, self.numbers)
+        if fault is not None:
+            raise msgspec.ValidationError(fault + place)
+        return int(raw) if kinds.IntType in self.numbers and _DIGITS.fullmatch(raw) else raw
 
 
 def make_field(key: str, kind: Any, info: Any, *, is_required: bool) -> Field:
@@ -58,8 +85,10 @@ def make_field(key: str, kind: Any, info: Any, *, is_required: bool) -> Field:
     takes_list = any(isinstance(member, (*_SEQUENCES, kinds.TupleType)) for member in members)
     texts = [item for member in members for item in _items_of(member)]
     takes_empty = any(_takes_empty(member) for member in texts)
-    is_checkbox = not takes_empty and any(isinstance(member, kinds.BoolType) for member in texts)
-    return Field(key, kind, is_required, takes_list, takes_empty, is_checkbox)
+    leaves = {type(leaf) for item in texts for leaf in _members_of(item)}
+    is_checkbox = not takes_empty and kinds.BoolType in leaves
+    numbers = frozenset() if leaves.intersection(_TAKE_ANY_TEXT) else _NUMBERS & leaves
+    return Field(key, kind, is_required, takes_list, takes_empty, is_checkbox, numbers)
 
 
 def record_of(info: Any) -> Any:
@@ -141,6 +170,19 @@ def _takes_empty(info: Any) -> bool:
     if isinstance(info, kinds.EnumType):
         return any(member.value == "" for member in info.cls)
     return isinstance(info, _TAKE_ANY_TEXT)
+
+
+def _fault_of_number(text: str, numbers: frozenset[type]) -> str | None:
+    """Say what is wrong with *text* where it would become one of *numbers*, and msgspec does not mind."""
+    if kinds.IntType in numbers and _DIGITS.fullmatch(text):
+        return "Integer value out of range" if len(text.removeprefix("-")) > _MOST_DIGITS else None
+    if numbers == {kinds.IntType} and _NUMBER.fullmatch(text):
+        return "Expected `int`, got `str`"
+    if kinds.FloatType in numbers and text.lower().lstrip("+-") in _NOT_FINITE:
+        return "Expected a finite number"
+    if kinds.DecimalType in numbers and not _DECIMAL.fullmatch(text):
+        return "Invalid decimal string"
+    return None
 
 
 def _is_encodable(text: str) -> bool:

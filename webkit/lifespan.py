@@ -1,7 +1,8 @@
 """What happens between start and stop: lists that freeze, signals, and contexts that are always left.
 
 A plain function among the handlers of a signal is refused before anything is begun: aiohttp would call it, fail to
-await what it gave, and at ``on_response_prepare`` drop the connection.
+await what it gave, and at ``on_response_prepare`` drop the connection. That holds for mounted applications of aiohttp's
+as well.
 
 aiohttp leaves only the root application's contexts when a startup step fails; here everything that was entered
 is left in reverse order, mounted applications included, and the first error is what the user sees.
@@ -125,19 +126,30 @@ class Signal(FreezableList[SignalHandler]):
 
 
 def check_signals(application: "Application") -> None:
-    """Refuse plain functions among the handlers of the signals of *application*, the aiohttp's one included.
+    """Refuse plain functions among the handlers of the signals of *application*.
+
+    Those of aiohttp's application in it are looked at too, and those of all that is mounted, aiohttp's own
+    applications as well.
 
     Raises:
         ConfigError: there is one; the message names it, its signal and the remedy.
     """
     for signal in (application.on_startup, application.on_shutdown, application.on_cleanup):
         signal.check()
+    _check_wrapped(application.aiohttp)
     hooks = application.on_response_prepare
     for index, hook in enumerate(hooks):
-        _check_handler("on_response_prepare", hook)
         if not is_coroutine_function(hook):
             # What it gives is seen when it is called, and aiohttp's own message would not name it.
             hooks[index] = _checked("on_response_prepare", hook)
+
+
+def _check_wrapped(wrapped: web.Application) -> None:
+    for signal in ("on_startup", "on_shutdown", "on_cleanup", "on_response_prepare"):
+        for handler in getattr(wrapped, signal):
+            _check_handler(signal, handler)
+    for app in sub_applications(wrapped):
+        _check_wrapped(app)
 
 
 def _check_handler(signal: str, handler: SignalHandler) -> None:

@@ -3,11 +3,14 @@
 What an annotation asks for is decided when the route is added. A request is then judged as a whole: every parameter
 that does not fit is named in one answer, 422. msgspec does the conversions and stops at the first fault inside one
 body; that one is named with its path.
+
+A parameter takes one value unless its type is a list: what is sent twice does not fit. Of two cookies with one name
+there is only the one that aiohttp keeps. How texts are read, :mod:`webkit.fields` says.
 """
 
 import inspect
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from copy import copy
 from dataclasses import dataclass, field
@@ -200,37 +203,57 @@ def _convert(argument: Argument, inputs: Inputs) -> Any:
         return _decode_json(argument, inputs.body)
     sent: dict[str, MultiMapping[Any]] = {"query": inputs.query, "header": inputs.headers, "form": inputs.form}
     values = MultiDict(inputs.cookies) if argument.where == "cookie" else sent[argument.where]
-    raw = _pick(argument.fields, values)
-    if not raw and not argument.is_required:
+    if argument.is_record:
+        return _convert_record(argument, values)
+    (only,) = argument.fields
+    raw = _pick(only, values)
+    if raw is None and not argument.is_required:
         return argument.fresh_default
-    if not argument.is_record:
-        (only,) = argument.fields
-        return _convert_field(only, raw.get(only.key))
-    try:
-        return msgspec.convert(raw, argument.type, strict=False)
-    except msgspec.ValidationError as error:
-        raise _find_faults(argument, raw, error) from None
+    return _convert_field(only, raw)
 
 
-def _pick(fields: Iterable[Field], values: MultiMapping[Any]) -> dict[str, Any]:
-    """Give what was sent for *fields*.
-
-    Raises:
-        _Faults: something was sent that is no text.
-    """
-    picked: dict[str, Any] = {}
-    faults: list[tuple[str, str]] = []
-    for known in fields:
+def _convert_record(argument: Argument, values: MultiMapping[Any]) -> Any:
+    raw: dict[str, Any] = {}
+    faults: dict[str, _Faults] = {}
+    for known in argument.fields:
         try:
-            raw = known.pick(values)
+            raw[known.key] = _pick(known, values)
+        except _Faults as found:
+            faults[known.key] = found
+    raw = {key: picked for key, picked in raw.items() if picked is not None}
+    if not (raw or faults or argument.is_required):
+        return argument.fresh_default
+    whole: tuple[tuple[str, str], ...] = ()
+    if not faults:
+        try:
+            return msgspec.convert(raw, argument.type, strict=False)
         except msgspec.ValidationError as error:
-            faults.append((known.key, str(error)))
-        else:
-            if raw is not None:
-                picked[known.key] = raw
-    if faults:
-        raise _Faults(*faults)
-    return picked
+            path, message = _read_fault(error)
+            whole = ((path.removeprefix(".") or argument.key, message),)
+    # What only the record as a whole refuses is msgspec's first fault.
+    raise _Faults(*(tuple(_find_faults(argument.fields, raw, faults)) or whole))
+
+
+def _find_faults(
+    fields: Iterable[Field], raw: Mapping[str, Any], faults: Mapping[str, _Faults]
+) -> Iterator[tuple[str, str]]:
+    """Look at every field of a record; *faults* are known already."""
+    for known in fields:
+        if known.key in faults:
+            yield from faults[known.key].pairs
+        elif known.key in raw or known.is_required:
+            try:
+                _convert_field(known, raw.get(known.key))
+            except _Faults as found:
+                yield from found.pairs
+
+
+def _pick(known: Field, values: MultiMapping[Any]) -> Any:
+    """Give what was sent for *known*, ``None`` for nothing (``_Faults``)."""
+    try:
+        return known.pick(values)
+    except msgspec.ValidationError as error:
+        raise _name_fault(known, error) from None
 
 
 def _convert_field(known: Field, raw: Any) -> Any:
@@ -239,21 +262,12 @@ def _convert_field(known: Field, raw: Any) -> Any:
     try:
         return msgspec.convert(raw, known.type, strict=False)
     except msgspec.ValidationError as error:
-        path, message = _read_fault(error)
-        raise _Faults((known.key + path, message)) from None
+        raise _name_fault(known, error) from None
 
 
-def _find_faults(argument: Argument, raw: dict[str, Any], first: msgspec.ValidationError) -> _Faults:
-    """Look at every field of a record; what only the record as a whole refuses is its *first* fault."""
-    pairs: list[tuple[str, str]] = []
-    for known in argument.fields:
-        if known.key in raw or known.is_required:
-            try:
-                _convert_field(known, raw.get(known.key))
-            except _Faults as found:
-                pairs += found.pairs
-    path, message = _read_fault(first)
-    return _Faults(*pairs) if pairs else _Faults((path.removeprefix(".") or argument.key, message))
+def _name_fault(known: Field, error: msgspec.ValidationError) -> _Faults:
+    path, message = _read_fault(error)
+    return _Faults((known.key + path, message))
 
 
 def _read_fault(error: msgspec.ValidationError) -> tuple[str, str]:
