@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from webkit.errors import ConfigError
-from webkit.filenames import is_safe_name, list_names, resolve_folder
+from webkit.filenames import is_safe_name, list_names, resolve_folder, safe_filename
 
 
 @pytest.mark.parametrize(
@@ -103,6 +103,57 @@ def test_a_name_that_is_taken_stays_inside_on_every_operating_system(name: str) 
     if is_safe_name(name):
         assert posixpath.normpath(posixpath.join("/srv/www", name)).startswith("/srv/www/")
         assert ntpath.normpath(ntpath.join("D:\\srv\\www", name)).startswith("D:\\srv\\www\\")
+
+
+@pytest.mark.parametrize(
+    ("name", "safe"),
+    [
+        ("tea.png", "tea.png"),
+        ("My résumé (2).pdf", "My résumé (2).pdf"),
+        ("../../etc/passwd", "passwd"),
+        ("C:\\Users\\Ann\\tea.png", "tea.png"),
+        ("a/b/", "b"),
+        ("\uff0e\uff0e\uff0fetc\uff0fpasswd", "passwd"),
+        ("..", "file"),
+        ("", "file"),
+        (" . ", "file"),
+        ("\0", "file"),
+        ("a\r\nb.txt", "a b.txt"),
+        ("  a   b .txt . ", "a b .txt"),
+        (".htaccess", "htaccess"),
+        ("-rf", "rf"),
+        ("tea.txt.", "tea.txt"),
+        ("photo\u202egpj.exe", "photogpj.exe"),
+        ("CON", "_CON"),
+        ("nul.tar.gz", "_nul.tar.gz"),
+        ("\uff23\uff2f\uff2e.txt", "_CON.txt"),
+        ("a:b?.txt", "a_b_.txt"),
+        ("%2e%2e%2fenv", "_2e_2e_2fenv"),
+        ("$(rm).txt", "_(rm).txt"),
+        ("re\u0301sume\u0301", "résumé"),
+        ("x" * 300 + ".tar.gz", "x" * 196 + ".gz"),
+        ("\U0001f600" * 100 + ".png", "\U0001f600" * 48 + ".png"),
+        ("x." + "y" * 300, "x." + "y" * 197),
+    ],
+)
+def test_a_name_is_made_safe(name: str, safe: str) -> None:
+    assert safe_filename(name) == safe
+
+
+def test_a_name_that_nothing_is_left_of_has_a_fallback() -> None:
+    assert safe_filename("..", fallback="picture") == "picture"
+
+
+ANY_NAME = st.text(st.one_of(st.characters(), st.sampled_from("./\\ -%CONcnulpt$¹0:\u3000\uff0e\uff0f~\u0301\u202e")))
+
+
+@given(name=ANY_NAME, max_bytes=st.integers(0, 300))
+def test_a_name_that_was_made_safe_is_safe_everywhere_short_and_stays_as_it_is(name: str, max_bytes: int) -> None:
+    safe = safe_filename(name, max_bytes=max_bytes)
+    assert is_safe_name(safe)
+    assert not set("/\\\0\n") & set(safe)
+    assert 0 < len(safe.encode()) <= max(max_bytes, 32)
+    assert safe_filename(safe, max_bytes=max_bytes) == safe
 
 
 def test_the_names_in_a_folder_are_those_that_have_urls(tmp_path: Path) -> None:

@@ -4,24 +4,29 @@ import mimetypes
 from pathlib import PurePath
 from typing import Final
 
-__all__ = ["content_type_of", "is_compressible"]
+__all__ = ["content_type_of", "is_compressible", "media_type_of"]
 
 # What the web is made of, so that the answer does not depend on what the machine has installed. The standard
 # library's built-in table stands behind it; a MimeTypes of one's own does not read the system's files.
 _MEDIA_TYPES: Final = mimetypes.MimeTypes().types_map[True] | {
+    ".7z": "application/x-7z-compressed",
     ".aac": "audio/aac",
     ".apng": "image/apng",
     ".atom": "application/atom+xml",
     ".avif": "image/avif",
     ".css": "text/css",
     ".csv": "text/csv",
+    ".docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+    ".epub": "application/epub+zip",
     ".flac": "audio/flac",
     ".gif": "image/gif",
     ".gz": "application/gzip",
+    ".heic": "image/heic",
     ".htm": "text/html",
     ".html": "text/html",
     ".ico": "image/x-icon",
     ".ics": "text/calendar",
+    ".jfif": "image/jpeg",
     ".jpeg": "image/jpeg",
     ".jpg": "image/jpeg",
     ".js": "text/javascript",
@@ -36,6 +41,9 @@ _MEDIA_TYPES: Final = mimetypes.MimeTypes().types_map[True] | {
     ".mov": "video/quicktime",
     ".mp3": "audio/mpeg",
     ".mp4": "video/mp4",
+    ".odp": "application/vnd.oasis.opendocument.presentation",
+    ".ods": "application/vnd.oasis.opendocument.spreadsheet",
+    ".odt": "application/vnd.oasis.opendocument.text",
     ".oga": "audio/ogg",
     ".ogg": "audio/ogg",
     ".ogv": "video/ogg",
@@ -43,6 +51,8 @@ _MEDIA_TYPES: Final = mimetypes.MimeTypes().types_map[True] | {
     ".otf": "font/otf",
     ".pdf": "application/pdf",
     ".png": "image/png",
+    ".pptx": "application/vnd.openxmlformats-officedocument.presentationml.presentation",
+    ".rar": "application/vnd.rar",
     ".rss": "application/rss+xml",
     ".svg": "image/svg+xml",
     ".ttf": "font/ttf",
@@ -57,6 +67,7 @@ _MEDIA_TYPES: Final = mimetypes.MimeTypes().types_map[True] | {
     ".woff": "font/woff",
     ".woff2": "font/woff2",
     ".xhtml": "application/xhtml+xml",
+    ".xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
     ".xml": "application/xml",
     ".zip": "application/zip",
     ".zst": "application/zstd",
@@ -88,5 +99,10 @@ def is_compressible(file: PurePath) -> bool:
     return media_type in _COMPRESSIBLE or media_type.startswith("text/") or media_type.endswith(("+json", "+xml"))
 
 
+def media_type_of(extension: str) -> str | None:
+    """Give the media type for *extension*, such as ``".png"``; ``None`` for one that nobody knows."""
+    return _MEDIA_TYPES.get(extension.lower())
+
+
 def _media_type(file: PurePath) -> str:
-    return _MEDIA_TYPES.get(file.suffix.lower(), "application/octet-stream")
+    return media_type_of(file.suffix) or "application/octet-stream"
