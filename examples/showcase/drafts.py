@@ -28,9 +28,9 @@ class Draft:
 def check(fields: Mapping[str, object]) -> tuple[Draft, dict[str, str]]:
     """Give the draft that *fields* make, and what is wrong with it, by field; nothing where it may be posted."""
     draft = Draft(
-        title=_tidy_line(fields.get("title")),
+        title=tidy_line(fields.get("title")),
         text=_tidy(fields.get("text")),
-        author=_tidy_line(fields.get("author")),
+        author=tidy_line(fields.get("author")),
     )
     errors = {name: _fault_in(name, getattr(draft, name), fields.get(name)) for name in LIMITS}
     return draft, {name: error for name, error in errors.items() if error}
@@ -43,7 +43,8 @@ def _tidy(value: object) -> str:
     return _UNPRINTABLE.sub("", lines).strip()
 
 
-def _tidy_line(value: object) -> str:
+def tidy_line(value: object) -> str:
+    """Give the text of a line: without control characters, and without blanks around it and in a row."""
     return " ".join(_tidy(value).split())
 
 

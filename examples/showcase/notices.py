@@ -10,6 +10,7 @@ _COOKIE = "notice"
 # The cookie holds the key only: whoever sets it cannot put words into the page.
 NOTICES = {
     "posted": "Your note is up.",
+    "hung": "Your picture hangs on the wall.",
     "removed": "The note is down. The pin went back into the tin.",
 }
 
