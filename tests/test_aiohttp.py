@@ -1,13 +1,33 @@
 """What aiohttp does not promise, and webkit relies on: these tests fail when it changes."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
-from aiohttp import web
+import pytest
+from aiohttp import EMPTY_PAYLOAD, MultipartReader, StreamReader, web
+from aiohttp.base_protocol import BaseProtocol
 from aiohttp.test_utils import make_mocked_request
+from multidict import CIMultiDict, MultiDict
 
+from tests.serving import run_by_aiohttp
 from webkit import Application, Server, ServerConfig
-from webkit._aiohttp import has_queued_requests, limits_of_forms, take_full_names
+from webkit._aiohttp import (
+    PulledReader,
+    before_headers,
+    before_waiting,
+    content_of,
+    has_queued_requests,
+    keep_posted,
+    limit_body,
+    limits_of_forms,
+    replace_content,
+    replace_server,
+    take_full_names,
+    wrap_parser,
+)
+from webkit.errors import HTTPConflict
 
 
 async def test_requests_that_wait_behind_another_on_their_connection_are_seen() -> None:
@@ -45,6 +65,160 @@ def test_the_limit_of_form_fields_is_passed_where_aiohttp_knows_it() -> None:
         assert limits_of_forms(7) == {"client_max_fields": 7}
 
 
+@pytest.mark.parametrize("read", [web.Request.read, web.Request.text])
+async def test_the_limit_of_one_body_is_set_for_whatever_reads_it(
+    read: Callable[[web.Request], Awaitable[Any]],
+) -> None:
+    async def handler(request: web.Request) -> str:
+        limit_body(request, 5)
+        assert request.client_max_size == 5
+        return f"read {len(await read(request))}"
+
+    assert b" 200 OK" in await ask(handler, b"a=123")
+    assert b" 413 " in await ask(handler, b"a=1234")
+
+
+async def test_posted_fields_that_were_read_otherwise_are_kept() -> None:
+    async def handler(request: web.Request) -> str:
+        keep_posted(request, MultiDict({"a": "1"}))
+        return f"posted {dict(await request.post())}"
+
+    assert (await ask(handler, b"")).endswith(b"posted {'a': '1'}")
+
+
+async def ask(handler: Any, body: bytes, *, wait: asyncio.Event | None = None) -> bytes:
+    """Serve *handler*, send a POST with *body* (after *wait*), and give the answer."""
+    app = Application()
+    app.add_post("/", handler)
+    async with run_by_aiohttp(app) as client:
+        reader, writer = await asyncio.open_connection(client.url.host, client.url.port)
+        head = b"POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % len(body)
+        writer.write(head)
+        if wait is not None:
+            await asyncio.wait_for(wait.wait(), 5)
+        writer.write(body)
+        answer = await asyncio.wait_for(reader.read(), 5)
+        writer.close()
+    return answer
+
+
+READS: list[Callable[[StreamReader], Awaitable[Any]]] = [
+    lambda content: content.read(),
+    lambda content: content.read(4),
+    lambda content: content.readany(),
+    lambda content: content.readchunk(),
+    lambda content: content.readline(),
+    lambda content: content.readuntil(b"y"),
+    lambda content: content.readexactly(4),
+]
+
+
+@pytest.mark.parametrize("read", READS)
+async def test_whoever_waits_for_bytes_of_a_body_is_noticed_until_that_is_enough(
+    read: Callable[[StreamReader], Awaitable[Any]],
+) -> None:
+    asked = asyncio.Event()
+    answers = [False, True]
+
+    async def handler(request: web.Request) -> Any:
+        def notice() -> bool:
+            is_enough = answers.pop(0)
+            if is_enough:
+                asked.set()
+            return is_enough
+
+        before_waiting(request.content, notice)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(0.01):
+                await request.content.readany()
+        await read(request.content)
+        await request.read()
+        return {"left": answers}
+
+    assert (await ask(handler, b"body", wait=asked)).endswith(b'{"left":[]}')
+
+
+async def test_what_is_raised_before_waiting_the_reader_gets() -> None:
+    async def handler(request: web.Request) -> Any:
+        def refuse() -> bool:
+            raise HTTPConflict
+
+        before_waiting(request.content, refuse)
+        return await request.text()
+
+    wait = asyncio.Event()
+    asking = asyncio.create_task(ask(handler, b"body", wait=wait))
+    await asyncio.sleep(0.05)
+    wait.set()
+    assert (await asking).startswith(b"HTTP/1.1 409 ")
+
+
+@pytest.mark.parametrize("is_stream", [False, True])
+async def test_the_headers_of_an_answer_can_be_seen_and_changed_right_before_they_go(is_stream: bool) -> None:
+    async def handler(request: web.Request) -> web.StreamResponse:
+        async def sign(headers: CIMultiDict[str]) -> None:
+            headers["X-Signed"] = headers["Content-Type"]
+
+        before_headers(request, sign)
+        if not is_stream:
+            return web.Response(text="whole")
+        response = web.StreamResponse(headers={"Content-Type": "text/plain"})
+        await response.prepare(request)
+        return response
+
+    assert b"\r\nX-Signed: text/plain" in await ask(handler, b"")
+
+
+@pytest.mark.parametrize("read", [*READS, lambda content: content.readexactly(11)])
+async def test_a_stream_is_filled_by_what_is_fetched_when_somebody_waits(
+    read: Callable[[StreamReader], Awaitable[Any]],
+) -> None:
+    pieces = [b"some", b"\nbody", b"yes", b""]
+    source = EMPTY_PAYLOAD
+
+    async def fetch() -> bytes:
+        return pieces.pop(0)
+
+    content = PulledReader(source, fetch)
+    first = await read(content)
+    assert b"some\nbodyyes".startswith(first[0] if isinstance(first, tuple) else first)
+    await content.read()
+    assert (pieces, content.at_eof()) == ([], True)
+
+
+async def test_a_stream_that_could_not_be_filled_stays_so() -> None:
+    async def fetch() -> bytes:
+        raise ValueError("no more")
+
+    content = PulledReader(EMPTY_PAYLOAD, fetch)
+    for read in READS:
+        with pytest.raises(ValueError, match="no more"):
+            await read(content)
+
+
+async def test_a_request_reads_the_content_that_it_was_given() -> None:
+    async def handler(request: web.Request) -> Any:
+        pieces = [b"an", b"other", b""]
+
+        async def fetch() -> bytes:
+            return pieces.pop(0)
+
+        content = PulledReader(request.content, fetch)
+        replace_content(request, content)
+        assert request.content is content
+        return await request.text()
+
+    assert (await ask(handler, b"body")).endswith(b"\r\n\r\nanother")
+
+
+async def test_what_a_multipart_reader_reads_is_known() -> None:
+    source = StreamReader(BaseProtocol(asyncio.get_running_loop()), 2**16)
+    source.feed_data(b"--b\r\n\r\n")
+    reader = MultipartReader({"Content-Type": "multipart/mixed; boundary=b"}, source)
+    assert content_of(reader) is content_of(await reader.next()) is source
+    assert content_of(source) is None
+
+
 async def test_a_domain_is_taught_that_a_full_name_is_the_same_host() -> None:
     domain = web.Application().add_domain("example.org", web.Application())
     rule: Any = domain.get_info()["rule"]
@@ -53,3 +227,63 @@ async def test_a_domain_is_taught_that_a_full_name_is_the_same_host() -> None:
     take_full_names(domain)
     assert await rule.match(full)
     assert not await rule.match(make_mocked_request("GET", "/", headers={"Host": "www.example.org."}))
+
+
+async def test_a_runner_serves_with_the_server_that_it_was_given() -> None:
+    made: list[web.Server] = []
+    taken: dict[str, Any] = {}
+
+    class Mine(web.Server):
+        def __init__(self, *args: Any, **options: Any) -> None:
+            super().__init__(*args, **options)
+            taken.update(options)
+            made.append(self)
+
+    app = web.Application(handler_args={"max_field_size": 7000})
+    runner = web.AppRunner(app, keepalive_timeout=5, handler_cancellation=True)
+    replace_server(runner, Mine)  # too early: nothing is there yet
+    await runner.setup()
+    former = runner.server
+    replace_server(runner, Mine)
+    assert isinstance(former, web.Server)
+    assert [runner.server] == made
+    assert made[0].request_handler == former.request_handler
+    assert made[0].request_factory == former.request_factory
+    assert made[0].handler_cancellation
+    given = {"max_field_size": 7000, "keepalive_timeout": 5, "handler_cancellation": True}
+    assert taken.items() >= given.items()
+    await runner.cleanup()
+
+
+async def test_what_a_connection_receives_goes_through_its_parser() -> None:
+    seen: list[bytes] = []
+
+    class Seeing:
+        def __init__(self, parser: Any) -> None:
+            self._parser = parser
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._parser, name)
+
+        def feed_data(self, data: bytes) -> Any:
+            seen.append(bytes(data))
+            return self._parser.feed_data(data)
+
+    class Wrapping(web.Server):
+        def __call__(self) -> web.RequestHandler:
+            connection = super().__call__()
+            wrap_parser(connection, Seeing)
+            return connection
+
+    async def handle(request: web.BaseRequest) -> web.StreamResponse:
+        return web.Response(text=await request.text())
+
+    listening = await asyncio.get_running_loop().create_server(Wrapping(handle, access_log=None), "127.0.0.1", 0)
+    reader, writer = await asyncio.open_connection(*listening.sockets[0].getsockname())
+    sent = b"POST / HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: 4\r\n\r\nbody"
+    writer.write(sent)
+    assert (await reader.read()).endswith(b"\r\n\r\nbody")
+    assert b"".join(seen) == sent
+    writer.close()
+    listening.close()
+    await listening.wait_closed()

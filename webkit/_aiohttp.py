@@ -1,12 +1,29 @@
 """Every touch of what aiohttp does not promise, with its reason. ``tests/test_aiohttp.py`` fails when one breaks."""
 
+import asyncio
 import inspect
+from collections.abc import Awaitable, Callable
+from types import TracebackType
 from typing import Any
 
-from aiohttp import web
+from aiohttp import StreamReader, web
 from aiohttp.web_protocol import RequestHandler
+from multidict import CIMultiDict, MultiDict, MultiDictProxy, MultiMapping
 
-__all__ = ["has_queued_requests", "limits_of_forms", "take_full_names"]
+__all__ = [
+    "PulledReader",
+    "before_headers",
+    "before_waiting",
+    "content_of",
+    "has_queued_requests",
+    "keep_posted",
+    "limit_body",
+    "limits_of_forms",
+    "replace_content",
+    "replace_server",
+    "take_full_names",
+    "wrap_parser",
+]
 
 _KNOWS_FIELDS = "client_max_fields" in inspect.signature(web.Application).parameters
 
@@ -23,6 +40,149 @@ def has_queued_requests(connection: RequestHandler) -> bool:
 def limits_of_forms(client_max_fields: int) -> dict[str, Any]:
     """Give the argument that limits the fields of a form; aiohttp knows it since 3.14.4."""
     return {"client_max_fields": client_max_fields} if _KNOWS_FIELDS else {}
+
+
+def keep_posted(request: web.Request, fields: MultiMapping[str]) -> None:
+    """Let ``await request.post()`` give *fields* from now on: the body of *request* was read in another way.
+
+    It would fail to read the body once more, and packages such as aiohttp-debugtoolbar ask every request. Files are
+    none of it: aiohttp would close them before the answer, which may be one of them.
+    """
+    request._post = MultiDictProxy(MultiDict(fields))
+
+
+def limit_body(request: web.Request, limit_bytes: int) -> None:
+    """Let ``read()``, ``json()`` and ``post()`` of *request* take *limit_bytes*, in the place of ``client_max_size``.
+
+    The public way, ``request.clone(client_max_size=...)``, makes another request: what the handler notes in it,
+    aiohttp, the middlewares and the signals do not see, and files of its form are not closed.
+    """
+    request._client_max_size = limit_bytes
+
+
+def replace_server(runner: web.BaseRunner, make: Callable[..., web.Server]) -> None:
+    """Let *runner*, which is set up, serve with ``make(handler, **options)``; the options are those of its own server.
+
+    An ``AppRunner`` makes a server whose connections are aiohttp's, and there is no public way to give it another, nor
+    to learn what ``handler_args`` of the application have added to the options.
+    """
+    made = runner.server
+    if made is not None:
+        runner._server = make(
+            made.request_handler,
+            request_factory=made.request_factory,
+            handler_cancellation=made.handler_cancellation,
+            **made._kwargs,
+        )
+
+
+def wrap_parser(connection: RequestHandler, wrap: Callable[[Any], Any]) -> None:
+    """Put ``wrap(parser)`` between *connection* and its parser.
+
+    A connection has no hook for the bytes and the requests in them: it asks the parser, and turns its errors into 400.
+    """
+    connection._parser = wrap(connection._parser)
+
+
+def before_waiting(content: StreamReader, callback: Callable[[], bool]) -> None:
+    """Call *callback* each time somebody is about to wait for bytes of *content*, until it says true.
+
+    What it raises, the reader gets. Whoever reads, by whatever method, waits in one place: aiohttp enters a timer of
+    the stream there, which bounds the waiting for responses of its client and does nothing for requests.
+    """
+    # The stream of a request without a body is shared by all, and nobody waits for it.
+    if not content.is_eof():
+        content._timer = _Timer(content, callback)  # type: ignore[assignment]
+
+
+class _Timer:
+    """What stands in for the timer of a stream."""
+
+    def __init__(self, content: StreamReader, callback: Callable[[], bool]) -> None:
+        self._content = content
+        self._callback = callback
+        self._former = content._timer
+
+    def __enter__(self) -> None:
+        if self._callback():
+            self._content._timer = self._former
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        pass
+
+    def assert_timeout(self) -> None:
+        """Do nothing: there is no timeout."""
+
+
+def before_headers(request: web.Request, callback: Callable[[CIMultiDict[str]], Awaitable[None]]) -> None:
+    """Call *callback* with the headers of the response to *request*, which may still change, right before they go.
+
+    The signal ``on_response_prepare`` would be asked for every request. The writer has a hook for one, which aiohttp's
+    client uses for its tracing and can be set from outside in no other way.
+    """
+    request.writer._on_headers_sent = callback  # type: ignore[attr-defined]
+
+
+def replace_content(request: web.Request, content: StreamReader) -> None:
+    """Let *request* read *content* from now on.
+
+    A request class of our own could not do it: applications are unmodified and make aiohttp's. Whatever reads the
+    body of a request, by ``read()``, ``post()`` or ``content``, reads this attribute, and the last one from a cache.
+    """
+    request._payload = content
+    request._cache.pop("content", None)
+
+
+def content_of(reader: Any) -> Any:
+    """Give the stream that a ``MultipartReader`` or a ``BodyPartReader`` reads, ``None`` where it is neither.
+
+    Needed to tell the body of the request from a multipart body that the handler reads elsewhere.
+    """
+    return getattr(reader, "_content", None)
+
+
+class PulledReader(StreamReader):
+    """A stream whose bytes are fetched when somebody waits for them.
+
+    ``await fetch()`` gives some bytes, or ``b""`` at the end; what it raises, the reader gets, now and ever after.
+    aiohttp's streams are filled by a protocol, and all their methods wait for it in the one that is replaced here.
+    *source* is the stream that is behind this one, and gets to know what aiohttp tells this one.
+    """
+
+    def __init__(self, source: StreamReader, fetch: Callable[[], Awaitable[bytes]]) -> None:
+        super().__init__(_NoProtocol(), 2**16, loop=asyncio.get_running_loop())  # type: ignore[arg-type]
+        self.source = source
+        self._fetch = fetch
+
+    async def _wait(self, func_name: str) -> None:
+        try:
+            data = await self._fetch()
+        except Exception as error:
+            super().set_exception(error)
+            raise
+        if data:
+            self.feed_data(data)
+        else:
+            self.feed_eof()
+
+    def set_exception(self, exc: BaseException, *cause: BaseException) -> None:
+        """Fail for *exc*: the client is gone."""
+        super().set_exception(exc, *cause)
+        self.source.set_exception(exc, *cause)
+
+
+class _NoProtocol:
+    """The protocol of a stream that takes no more than is asked for: there is nothing to pause."""
+
+    connected = True
+
+    def pause_reading(self) -> None:
+        """Do nothing."""
+
+    def resume_reading(self, resume_parser: bool = True) -> None:
+        """Do nothing."""
 
 
 def take_full_names(domain: web.AbstractResource) -> None:

@@ -4,30 +4,43 @@ Every application has one around its middlewares, so that those see the exceptio
 own error handlers; what they do not take goes on to the application around it. The outermost turns what is left
 into a 500, of which the client sees only a reference that is in the log. It does so already where the application has
 a handler for that 500 (or the 504 of a timeout), which is asked in turn.
+
+What is the fault of the request's body is a 400 or the like for everybody here from the beginning, and the exception is
+its ``__cause__`` (see :mod:`webkit.bodies`). One of the application's own that was raised ``from`` such an exception is
+asked for first as it is.
 """
 
 import asyncio
 from collections.abc import Iterator
 from contextlib import suppress
 from logging import Logger
+from typing import Final
 
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from webkit.binding import is_coroutine_function, name_of
-from webkit.errors import ConfigError, HTTPGatewayTimeout, InternalServerError, Problem
+from webkit.bodies import causes_of, find_fault, is_cut_off, let_go, streams_of
+from webkit.errors import ConfigError, HTTPGatewayTimeout, InternalServerError
+from webkit.expect import Invitation
+from webkit.inflating import BrokenCoding, inflate_body
 from webkit.requests import APPLICATION, REQUEST_ID, new_request_id
 from webkit.responses import HEADERS_ONLY, PREPARED, RUNNING, check_response, make_response
-from webkit.types import Endpoint, Handler
+from webkit.types import Endpoint, ExpectHandler, Handler
 
-__all__ = ["Boundary"]
+__all__ = ["Boundary", "meet_expectation"]
+
+# How much of what a client has brought about is shown in a line of the log.
+_SHOWN: Final = 300
 
 
 class Boundary:
     """The error boundary of one application, with the error handlers that were registered for it."""
 
-    def __init__(self, wrapped: web.Application, logger: Logger) -> None:
+    def __init__(self, wrapped: web.Application, logger: Logger, *, inflates: bool = True) -> None:
+        """Stand around *wrapped*; *inflates* is whether compressed bodies are inflated here, where it is outermost."""
         self._wrapped = wrapped
         self._logger = logger
+        self._inflates = inflates
         self._handlers: dict[int | type[BaseException], Endpoint] = {}
 
     def add(self, what: int | type[BaseException], handler: Endpoint) -> None:
@@ -51,6 +64,8 @@ class Boundary:
         async def guarded(request: web.Request) -> web.StreamResponse:
             if REQUEST_ID not in request:
                 request[REQUEST_ID] = new_request_id()
+            if hdrs.CONTENT_ENCODING in request.headers and self._inflates and self._is_outermost(request):
+                inflate_body(request)
             request[RUNNING] = True
             try:
                 response = await handler(request)
@@ -68,22 +83,25 @@ class Boundary:
 
     async def _answer(self, request: web.Request, error: Exception) -> web.StreamResponse:
         """Give the response for *error*, or raise what the application around this one, or aiohttp, shall see."""
+        if not isinstance(error, web.HTTPException):
+            self._check_connection(request, error)
+            error = self._find_fault(request, error) or error
         try:
             return await self._ask(request, error)
         except web.HTTPException:
             raise
         except Exception as left:
             crash = left  # the error itself, or that of a handler which failed
-        final = _http_error_for(crash, request)
+        final = _http_error_for(request, crash)
         if self._find(final) is None and not self._is_outermost(request):
             raise crash
-        self._log(request, crash)
+        self._log(request, crash, final)
         try:
             return await self._ask(request, final)
         except web.HTTPException as answer:
             raise answer from crash
         except Exception as failure:
-            self._log(request, failure)
+            self._log(request, failure, final)
             raise InternalServerError(request[REQUEST_ID]) from failure
 
     async def _ask(self, request: web.Request, error: Exception) -> web.StreamResponse:
@@ -108,25 +126,30 @@ class Boundary:
 
     def _check_connection(self, request: web.Request, error: Exception) -> None:
         """Raise what ends the connection, where there is no way to answer."""
-        if isinstance(error, _Unread):
+        if isinstance(error, _Unread | _Left):
             raise error
+        if not isinstance(error, web.HTTPException) and _is_gone(request) and is_cut_off(request, error):
+            raise _Left from None
         if request.writer.output_size > 0 and error is not request.get(PREPARED):
             raise self._break_off(request, error)
-        if isinstance(error, ConnectionError) and _is_gone(request):
-            raise _Unread from None
-        if isinstance(error, web.RequestPayloadError):
-            # SECURITY: where the next request begins is anybody's guess. aiohttp would also wait for the rest of the
-            # body, only to fail once more.
-            request.protocol.close()
-            request.content.feed_eof()
 
-    def _log(self, request: web.Request, error: Exception) -> None:
+    def _find_fault(self, request: web.Request, error: Exception) -> web.HTTPException | None:
+        """Give the error of the client that *error* is, when it is about the body of *request*."""
+        fault = _fault_of(request, error)
+        if fault is not None:
+            self._log(request, error, fault)
+            fault.__cause__ = error
+        return fault
+
+    def _log(self, request: web.Request, error: Exception, answer: web.HTTPException) -> None:
         # The path as it was sent: a decoded one could hold a line break.
         method, path = request.method, request.rel_url.raw_path
-        if isinstance(error, TimeoutError):
+        if answer.status < 500:
+            self._logger.info("The body of %s %s cannot be read: %r", method, path, str(error)[:_SHOWN])
+            for cause in causes_of(error):
+                let_go(cause)
+        elif isinstance(error, TimeoutError):
             self._logger.warning("Timeout in %s %s", method, path)
-        elif isinstance(error, web.RequestPayloadError):
-            self._logger.info("The body of %s %s cannot be read: %r", method, path, str(error))
         else:
             self._logger.error("Error %s in %s %s", request[REQUEST_ID], method, path, exc_info=error)
 
@@ -142,8 +165,10 @@ class Boundary:
 
     def _break_off(self, request: web.Request, error: Exception) -> web.HTTPException:
         """End a response that went wrong half way: a second one behind it would be taken for its body."""
-        if not _is_gone(request):
-            path = request.rel_url.raw_path
+        path = request.rel_url.raw_path
+        if any(find_fault(request, cause) for cause in causes_of(error)):
+            self._logger.info("The body of %s %s cannot be read: %r", request.method, path, str(error)[:_SHOWN])
+        elif not _is_gone(request):
             self._logger.error("Error after the response began in %s %s", request.method, path, exc_info=error)
         if request.transport is not None:
             request.transport.abort()
@@ -154,6 +179,12 @@ class _Unread(web.HTTPInternalServerError):
     """What aiohttp is given where the connection is gone: it fails to write it, and keeps quiet about that."""
 
 
+class _Left(web.HTTPClientError):
+    """The same where it was the client who went away in the middle of its body: the access log shows no 5xx."""
+
+    status_code = 499
+
+
 def _keys_of(error: Exception) -> Iterator[int | type[BaseException]]:
     yield type(error)
     if isinstance(error, web.HTTPException):
@@ -161,19 +192,32 @@ def _keys_of(error: Exception) -> Iterator[int | type[BaseException]]:
     yield from type(error).__mro__
 
 
-def _http_error_for(error: Exception, request: web.Request) -> web.HTTPException:
+def _http_error_for(request: web.Request, error: Exception) -> web.HTTPException:
     """Give what a client may know of an exception that is no HTTP error."""
-    if isinstance(error, TimeoutError):
-        return HTTPGatewayTimeout()
-    if isinstance(error, web.RequestPayloadError):
-        broken = Problem(400, detail="The body of the request is broken.")
-        broken.force_close()
-        return broken
-    return InternalServerError(request[REQUEST_ID])
+    for cause in causes_of(error):
+        fault = _fault_of(request, cause)
+        if fault is not None:
+            return fault
+    return HTTPGatewayTimeout() if isinstance(error, TimeoutError) else InternalServerError(request[REQUEST_ID])
+
+
+def _fault_of(request: web.Request, error: BaseException) -> web.HTTPException | None:
+    """Give the error of the client that *error* is, and end what it leaves behind."""
+    fault = find_fault(request, error)
+    if fault is None:
+        return None
+    if isinstance(error, web.RequestPayloadError) and not isinstance(error, BrokenCoding):
+        # SECURITY: where the next request begins is anybody's guess. aiohttp would also wait for the rest of the
+        # body, only to fail once more.
+        fault.force_close()
+        request.protocol.close()
+        for stream in streams_of(request):
+            stream.feed_eof()
+    return fault
 
 
 def _take_over(error: Exception, response: web.StreamResponse) -> None:
-    """Give *response* the status of *error*, and what its headers say beside the content: ``Allow``, ``Location``."""
+    """Give *response* the status and the cookies of *error*, and its headers that are not about the content."""
     if not isinstance(error, web.HTTPException):
         response.set_status(500)
         return
@@ -182,6 +226,9 @@ def _take_over(error: Exception, response: web.StreamResponse) -> None:
     for name, value in error.headers.items():
         if name not in known and not name.lower().startswith("content-"):
             response.headers.add(name, value)
+    for name, cookie in error.cookies.items():
+        if name not in response.cookies:
+            response.cookies[name] = cookie
 
 
 async def _properly_ended(request: web.Request) -> web.StreamResponse:
@@ -203,3 +250,43 @@ async def _properly_ended(request: web.Request) -> web.StreamResponse:
 
 def _is_gone(request: web.Request) -> bool:
     return request.transport is None or request.transport.is_closing()
+
+
+async def meet_expectation(request: web.Request, handler: ExpectHandler) -> web.StreamResponse | None:
+    """Call the expect *handler* of a route. Its errors are answered as all others are, but no middleware sees them."""
+    invitation = Invitation.of(request)
+    invitation.watch()
+    try:
+        answer = await handler(request)
+        invitation.settle(passed=answer is None)
+        return answer if answer is None else await make_response(answer, request, name_of(handler))
+    except Exception as error:
+        invitation.settle(passed=False)
+        return await _answer_early(request, error)
+
+
+async def _answer_early(request: web.Request, error: Exception) -> web.StreamResponse:
+    """Ask the boundaries of all applications around *request*, the innermost first."""
+
+    async def fail(_: web.Request) -> web.StreamResponse:
+        raise error
+
+    answer: Handler = fail
+    for app in reversed(request.match_info.apps):
+        if APPLICATION in app:
+            answer = _within(app, app[APPLICATION].errors.guard(answer))
+    return await answer(request)
+
+
+def _within(app: web.Application, handler: Handler) -> Handler:
+    """Let *handler* see *app* as ``request.app``, as aiohttp does it for middlewares."""
+
+    async def within(request: web.Request) -> web.StreamResponse:
+        match_info = request.match_info
+        former, match_info.current_app = match_info.current_app, app
+        try:
+            return await handler(request)
+        finally:
+            match_info.current_app = former
+
+    return within
