@@ -19,7 +19,10 @@ from aiohttp.abc import AbstractAccessLogger
 from webkit.errors import ConfigError
 from webkit.requests import REQUEST_ID
 
-__all__ = ["AccessLogger", "compile_format"]
+__all__ = ["REQUEST_LINE", "AccessLogger", "compile_format", "translate_log_format"]
+
+#: The first line of a request that nobody could read.
+REQUEST_LINE: Final = web.RequestKey("webkit.request_line", str)
 
 _Directive = Callable[[web.BaseRequest, web.StreamResponse, float], object]
 
@@ -29,9 +32,7 @@ _DIRECTIVES: Final[dict[str, _Directive]] = {
     "a": lambda request, response, seconds: request.remote or "-",
     "t": lambda request, response, seconds: time.strftime("[%d/%b/%Y:%H:%M:%S %z]"),
     "P": lambda request, response, seconds: os.getpid(),
-    "r": lambda request, response, seconds: _escape(
-        f"{request.method} {request.path_qs} HTTP/{request.version.major}.{request.version.minor}"
-    ),
+    "r": lambda request, response, seconds: _escape(_request_line(request)),
     "s": lambda request, response, seconds: response.status,
     "b": lambda request, response, seconds: response.body_length,
     "T": lambda request, response, seconds: int(seconds),
@@ -40,6 +41,21 @@ _DIRECTIVES: Final[dict[str, _Directive]] = {
     "L": lambda request, response, seconds: _escape(request.get(REQUEST_ID, "-")),
     "%": lambda request, response, seconds: "%",
 }
+
+# The atoms of the log formats of aiohttp 0.18, and what they are today. The identity of a client was never known.
+_ATOMS: Final = {
+    "h": "%a",
+    "t": "%t",
+    "r": "%r",
+    "s": "%s",
+    "b": "%b",
+    "f": "%{Referer}i",
+    "a": "%{User-Agent}i",
+    "T": "%T",
+    "D": "%D",
+    "p": "<%P>",
+}
+_OLD_ATOM: Final = re.compile(r"%\(\{([^}]+)\}([io])\)s|%\((\w+)\)s|%[lu]")
 
 
 class AccessLogger(AbstractAccessLogger):
@@ -76,6 +92,26 @@ def compile_format(log_format: str) -> tuple[str, tuple[_Directive, ...]]:
         directives.append(_DIRECTIVES[letter] if letter else _header(header, kind))
     pieces.append(_literal(log_format[position:], log_format))
     return "".join(pieces), tuple(directives)
+
+
+def translate_log_format(log_format: str) -> str:
+    """Translate an access log format of aiohttp 0.18, ``'%(h)s "%(r)s" %(s)s'``, to today's, ``'%a "%r" %s'``.
+
+    What nobody ever filled becomes ``-``, as it was logged; today's directives stay. Write the new one down.
+    """
+
+    def translate(atom: re.Match[str]) -> str:
+        header, kind, letter = atom.groups()
+        return f"%{{{header}}}{kind}" if header else _ATOMS.get(letter, "-")
+
+    return _OLD_ATOM.sub(translate, log_format)
+
+
+def _request_line(request: web.BaseRequest) -> str:
+    # What nobody could read has this method, and is HTTP/1.0 for "/".
+    if request.method == "UNKNOWN" and REQUEST_LINE in request:
+        return request[REQUEST_LINE]
+    return f"{request.method} {request.path_qs} HTTP/{request.version.major}.{request.version.minor}"
 
 
 def _literal(text: str, log_format: str) -> str:

@@ -10,9 +10,11 @@ from typing import Any, Final
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
-from webkit._aiohttp import has_queued_requests
+from webkit._aiohttp import has_queued_requests, replace_server
 from webkit.access import AccessLogger
 from webkit.config import ServerConfig
+from webkit.errors import HTTPNotImplemented
+from webkit.protocol import Server
 from webkit.requests import REQUEST_ID, new_request_id
 
 __all__ = ["Runner"]
@@ -59,6 +61,7 @@ class Runner(web.AppRunner):
         if self.server is not None:
             self._handle = self.server.request_handler
             self.server.request_handler = self._watch
+            replace_server(self, Server)
 
     async def _watch(self, request: web.BaseRequest) -> web.StreamResponse:
         task = asyncio.current_task()
@@ -66,22 +69,23 @@ class Runner(web.AppRunner):
             self._tasks[request.protocol] = task
             if len(self._tasks) > self._prune_at:
                 self._prune()
-        request[REQUEST_ID] = self._id_of(request)
+        request[REQUEST_ID] = new_request_id() if self._request_id_header is None else self._id_of(request)
         try:
             response = await self._handle(request)  # type: ignore[misc]
         except web.HTTPException as error:
+            if request.method == "CONNECT" and error.status == 404:
+                # aiohttp's router knows no path to look for: nobody was asked.
+                raise _not_implemented() from None
             self._close_after(request, error)
             raise
-        self._close_after(request, response)
+        if self._draining:
+            self._close_after(request, response)
         return response
 
     def _id_of(self, request: web.BaseRequest) -> str:
         """Give the id that a trusted proxy has given, or a new one."""
-        if self._request_id_header is not None:
-            given = request.headers.get(self._request_id_header, "")
-            if _REQUEST_ID.fullmatch(given):
-                return given
-        return new_request_id()
+        given = request.headers.get(self._request_id_header or "", "")
+        return given if _REQUEST_ID.fullmatch(given) else new_request_id()
 
     def _close_after(self, request: web.BaseRequest, response: Any) -> None:
         if self._draining and isinstance(response, web.StreamResponse) and not has_queued_requests(request.protocol):
@@ -169,3 +173,9 @@ class Runner(web.AppRunner):
     def _is_busy(self, connection: RequestHandler) -> bool:
         task = self._tasks.get(connection)
         return task is not None and not task.done()
+
+
+def _not_implemented() -> web.HTTPException:
+    error = HTTPNotImplemented()
+    error.force_close()
+    return error

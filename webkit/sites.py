@@ -3,25 +3,22 @@
 import asyncio
 import errno
 import os
-import re
 import socket
 import ssl
 import stat
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from aiohttp import web
 from yarl import URL
 
+from webkit.checks import name_of_host
 from webkit.config import ServerConfig
 from webkit.errors import ConfigError
+from webkit.protocol import Server
 
 __all__ = ["AddressError", "listen", "remove_socket_file", "sockets_from_systemd", "start_redirects", "url_of"]
-
-
-# SECURITY: what a client says goes into Location; a name or an address, and nothing else.
-_HOST: Final = re.compile(r"([A-Za-z0-9][A-Za-z0-9.-]*|\[[0-9A-Fa-f:.]+\])(?::[0-9]*)?")
 
 
 class AddressError(OSError):
@@ -49,14 +46,15 @@ async def start_redirects(config: ServerConfig) -> web.ServerRunner:
     """Answer plain HTTP on ``redirect_port`` with a redirect to HTTPS, and give the runner to clean up."""
 
     async def redirect(request: web.BaseRequest) -> web.StreamResponse:
-        host = _HOST.fullmatch(request.headers.get("Host", ""))
+        # SECURITY: what a client says goes into Location; a name or an address, and nothing else.
+        host = name_of_host(request.headers.get("Host", ""))
         if host is None:
             raise web.HTTPBadRequest(text="The Host header is missing or no host.")
         port = "" if config.port == 443 else f":{config.port}"
         path = "/" + request.rel_url.raw_path_qs.lstrip("/")
-        raise web.HTTPPermanentRedirect(URL(f"https://{host[1]}{port}{path}", encoded=True))
+        raise web.HTTPPermanentRedirect(URL(f"https://{host}{port}{path}", encoded=True))
 
-    runner = web.ServerRunner(web.Server(redirect, access_log=None, keepalive_timeout=config.keepalive_s))
+    runner = web.ServerRunner(Server(redirect, access_log=None, keepalive_timeout=config.keepalive_s))
     await runner.setup()
     for host in config.hosts:
         site = web.TCPSite(runner, host, config.redirect_port, backlog=config.backlog)
