@@ -1,6 +1,7 @@
 """The responses that stay open, WebSockets and event streams: noted as they begin, ended when the server stops.
 
-Without this, aiohttp waits for them twice its timeout, and WebSocket clients see 1006.
+Without this, aiohttp waits for them twice its timeout, and WebSocket clients see 1006. And one whose connection is to
+be closed would wait without end for a client that does not read: after a while it is cut off.
 """
 
 import asyncio
@@ -12,13 +13,15 @@ from aiohttp import WSCloseCode, web
 
 from webkit.responses import HEADERS_ONLY, RUNNING
 
-__all__ = ["OpenStreams", "end_with_headers"]
+__all__ = ["OpenStreams", "drop_body", "end_with_headers"]
 
 logger = logging.getLogger("webkit.server")
 
 # How long a client may take to answer the closing of its WebSocket, or to read the end of its stream.
 _CLOSING_S: Final = 2.0
 _POLL_S: Final = 0.02
+# How often it is looked for those that are to be closed; who was so the last time already does not read.
+_SWEEP_S: Final = 30.0
 
 
 def end_with_headers(request: web.Request) -> None:
@@ -34,6 +37,24 @@ def end_with_headers(request: web.Request) -> None:
     task = asyncio.current_task()
     if request.get(RUNNING) and task is not None:
         task.cancel()
+
+
+def drop_body(request: web.Request) -> None:
+    """Let no body follow the headers of a buffered response that are about to go.
+
+    aiohttp leaves it out by itself, but not the end of a compressed one, nor what a handler writes beside it.
+    """
+    writer = request.writer
+
+    async def end(chunk: bytes = b"") -> None:
+        writer.set_eof()  # type: ignore[attr-defined]
+
+    writer.write = _ignore_body  # type: ignore[method-assign]
+    writer.write_eof = end  # type: ignore[method-assign]
+
+
+async def _ignore_body(*args: object, **options: object) -> None:
+    pass
 
 
 async def _refuse_body(*args: object, **options: object) -> None:
@@ -56,6 +77,8 @@ class OpenStreams:
         self._open: dict[web.StreamResponse, _Open] = {}
         self._is_closed = False
         self._closing: set[asyncio.Task[None]] = set()
+        self._is_swept = False
+        self._over: set[_Open] = set()
 
     def __len__(self) -> int:
         return len(self._open)
@@ -67,6 +90,7 @@ class OpenStreams:
         if task is not None and is_stream:
             self._open[response] = noted = _Open(response, task, request.transport)
             task.add_done_callback(lambda _: self._open.pop(response, None))
+            self._sweep_later()
             if self._is_closed:
                 # Its headers go when this task waits for the first time, and then its end.
                 asyncio.get_running_loop().call_soon(self._end, noted)
@@ -78,11 +102,31 @@ class OpenStreams:
         if ending:
             await asyncio.wait(ending)
 
+    def _sweep_later(self) -> None:
+        if self._open and not self._is_swept:
+            self._is_swept = True
+            asyncio.get_running_loop().call_later(_SWEEP_S, self._sweep)
+
+    def _sweep(self) -> None:
+        """Cut off clients that do not read what is sent before the end."""
+        before, self._over = self._over, {noted for noted in self._open.values() if _is_over(noted)}
+        for noted in before & self._over:
+            if noted.transport is not None:
+                noted.transport.abort()
+        self._is_swept = False
+        self._sweep_later()
+
     def _end(self, noted: _Open) -> "asyncio.Task[None]":
         task = asyncio.get_running_loop().create_task(_end(noted))
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)
         return task
+
+
+def _is_over(noted: _Open) -> bool:
+    """Whether the connection is to be closed, and its handler runs all the same."""
+    is_closed = isinstance(noted.response, web.WebSocketResponse) and noted.response.closed
+    return is_closed or (noted.transport is not None and noted.transport.is_closing())
 
 
 async def _end(noted: _Open) -> None:
