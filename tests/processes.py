@@ -38,6 +38,13 @@ def run_to_its_end(folder: Path, *words: str, flags: tuple[str, ...] = (), **mor
     return done.returncode, done.stdout, done.stderr
 
 
+def run_python(code: str) -> tuple[str, str]:
+    """Run *code* in a process of its own that shows all warnings; give what it printed and what it warned of."""
+    command = [sys.executable, "-W", "always", "-c", code]
+    done = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=PATIENCE_S, check=True)
+    return done.stdout, done.stderr
+
+
 class Process:
     """A server process, and what it has written so far."""
 

@@ -1,16 +1,19 @@
 """What old code used and aiohttp no longer has: it works as it did, or the message says what to write instead."""
 
-import subprocess
-import sys
+import asyncio
+import inspect
 from collections.abc import Sequence
 from typing import Any
 
 import pytest
 from aiohttp import WSMsgType, web
 
+from tests.processes import run_python
 from tests.serving import Running, Serve
 from webkit import Application, compat
 from webkit.compat import MsgType
+from webkit.hints import give_hint
+from webkit.middleware import from_factory
 
 
 @pytest.mark.parametrize(
@@ -42,13 +45,8 @@ async def test_a_websocket_handler_compares_with_the_old_types(serve: Serve) -> 
         assert (await ws.receive()).type == MsgType.close
 
 
-def run_python(code: str) -> tuple[str, str]:
-    """Run *code* in a process of its own that shows all warnings; give what it printed and what it warned of."""
-    done = subprocess.run([sys.executable, "-W", "always", "-c", code], capture_output=True, text=True, check=True)
-    return done.stdout, done.stderr
-
-
 def test_a_loop_is_accepted_with_one_hint_in_a_process() -> None:
+    """AW-005."""
     _, hints = run_python(
         "import asyncio\n"
         "from webkit import Application\n"
@@ -69,6 +67,7 @@ def test_an_old_argument_that_is_none_asks_for_nothing() -> None:
     ("name", "remedy"), [("router", "add routes to app.router"), ("handler_factory", "Application(handler_args={...})")]
 )
 def test_an_old_argument_that_cannot_be_is_refused_with_the_remedy(name: str, remedy: str) -> None:
+    """AW-005."""
     arguments: Any = {name: object()}
     with pytest.raises(TypeError) as caught:
         Application(**arguments)
@@ -121,6 +120,7 @@ async def hello(request: web.Request) -> str:
 
 
 def test_routes_are_known_by_name() -> None:
+    """AW-054."""
     app = Application()
     app.router.add_route("GET", "/", hello, name="root")
     assert dict(compat.named_routes(app.router)) == {"root": app.router["root"]}
@@ -138,6 +138,7 @@ URLS: Sequence[tuple[str, dict[str, Any], str]] = [
 
 @pytest.mark.parametrize(("name", "options", "url"), URLS)
 def test_the_urls_of_aiohttps_resources_are_strings(name: str, options: dict[str, Any], url: str) -> None:
+    """AW-049, AW-050, AW-051."""
     router = web.UrlDispatcher()
     router.add_get("/plain", hello, name="plain")  # type: ignore[arg-type]
     router.add_get("/{user}/info", hello, name="dynamic")  # type: ignore[arg-type]
@@ -160,3 +161,70 @@ FORMATS: Sequence[tuple[str, str]] = [
 @pytest.mark.parametrize(("old", "new"), FORMATS)
 def test_an_old_format_of_the_access_log_is_translated(old: str, new: str) -> None:
     assert compat.translate_log_format(old) == new
+
+
+# asyncio.coroutine, of which Python has none since 3.11
+
+
+async def test_a_generator_of_old_code_is_a_coroutine_function_again(serve: Serve) -> None:
+    """AW-003."""
+    lock = asyncio.Lock()
+
+    @compat.coroutine
+    def read(request: web.Request) -> Any:
+        yield from lock.acquire()  # type: ignore[misc]
+        try:
+            fields = yield from request.post()  # type: ignore[misc]
+        finally:
+            lock.release()
+        return fields["name"]
+
+    @compat.coroutine
+    def handler(request: web.Request) -> Any:
+        name = yield from read(request)  # type: ignore[misc]
+        yield from asyncio.get_running_loop().run_in_executor(None, str)
+        return web.Response(text=f"Hello, {name}")
+
+    @compat.coroutine
+    def middleware_factory(app: web.Application, handler: Any) -> Any:
+        @compat.coroutine
+        def middleware_handler(request: web.Request) -> Any:
+            response = yield from handler(request)
+            response.headers["X-Old"] = "yes"
+            return response
+
+        return middleware_handler
+
+    app = Application(middlewares=[from_factory(middleware_factory)])
+    app.router.add_route("POST", "/", handler)
+    client = await serve(app)
+    answer = await client.post("/", data={"name": "Ada"})
+    assert (answer.text, answer.headers["X-Old"]) == ("Hello, Ada", "yes")
+
+
+async def test_a_function_that_waits_for_nothing_and_a_coroutine_function_may_be_marked_too() -> None:
+    @compat.coroutine
+    def plain() -> str:
+        return "plain"
+
+    @compat.coroutine
+    def passing_on() -> Any:
+        return native()
+
+    @compat.coroutine
+    async def native() -> str:
+        return "native"
+
+    assert [await plain(), await passing_on(), await native()] == ["plain", "native", "native"]
+    assert inspect.iscoroutinefunction(plain)
+
+
+def test_a_hint_is_given_once_for_the_line_that_is_meant() -> None:
+    def use_old_thing() -> None:
+        give_hint("an old thing of this test", "Write new instead of old.", stacklevel=1)
+
+    with pytest.warns(DeprecationWarning, match="Write new") as hints:
+        use_old_thing()
+    use_old_thing()  # warnings are errors here
+    (hint,) = hints
+    assert hint.filename == __file__

@@ -30,6 +30,7 @@ OURS = {
     "AppRunner": web.AppRunner,
     "Response": webkit.Response,
     "View": webkit.View,
+    "WebSocketResponse": webkit.WebSocketResponse,
     "json_response": web.json_response,
     "run_app": web.run_app,
 }
@@ -228,6 +229,7 @@ def url_in(banner: str) -> str:
 
 
 async def test_an_application_is_served_until_somebody_raises_graceful_exit(caplog: pytest.LogCaptureFixture) -> None:
+    """AW-007."""
     stopped: list[str] = []
 
     async def note(app: web.Application) -> None:
@@ -245,6 +247,8 @@ async def test_an_application_is_served_until_somebody_raises_graceful_exit(capl
 
 
 async def test_an_application_may_be_awaited_for() -> None:
+    """AW-007."""
+
     async def make() -> web.Application:
         return make_app()
 
@@ -346,6 +350,7 @@ print("after", flush=True)
     ids=["SIGTERM", "SIGINT", "SIGINT without a handler"],
 )
 def test_a_signal_stops_it_in_order_and_the_program_goes_on(number: signal.Signals, handles: bool) -> None:
+    """AW-007, AW-033."""
     command = [sys.executable, "-W", "error", "-c", SCRIPT.format(handles=handles)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None

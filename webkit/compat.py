@@ -1,19 +1,32 @@
-"""What old code used and today's aiohttp no longer has, or will not have from 4.0 on.
+"""What old code used and today's aiohttp no longer has, or will not have from 4.0 on: ``from webkit import compat``.
 
 Each says where it comes from and what to write instead. ``webkit.web`` has all that aiohttp still has.
 """
 
-import re
-import warnings
-from collections.abc import Callable, Mapping
-from inspect import isawaitable
-from typing import Any, Final, TypedDict
+import inspect
+import types
+from collections.abc import Awaitable, Callable, Mapping
+from functools import wraps
+from typing import Any
 
 from aiohttp import HttpVersion, WSMsgType, web
 
+from webkit.access import translate_log_format
+from webkit.byhand import RequestHandlerFactory, finish, make_handler
+from webkit.oldapplication import register_on_finish
+from webkit.oldresponses import Message, Response, StreamResponse, WebSocketResponse
+
 __all__ = [
     "HttpVersion",
+    "Message",
     "MsgType",
+    "RequestHandlerFactory",
+    "Response",
+    "StreamResponse",
+    "WebSocketResponse",
+    "coroutine",
+    "finish",
+    "make_handler",
     "named_routes",
     "register_on_finish",
     "translate_log_format",
@@ -24,7 +37,7 @@ __all__ = [
 class MsgType:
     """The types of WebSocket messages, ``aiohttp.MsgType`` until 1.0: the members of ``aiohttp.WSMsgType``.
 
-    ``msg.type == MsgType.text`` is ``msg.type is WSMsgType.TEXT`` today; ``WSMsgType`` has lower-case names of its own
+    ``msg.tp == MsgType.text`` is ``msg.type is WSMsgType.TEXT`` today; ``WSMsgType`` has lower-case names of its own
     until aiohttp 4.0.
     """
 
@@ -39,41 +52,23 @@ class MsgType:
     error = ERROR = WSMsgType.ERROR
 
 
-class OldArguments(TypedDict, total=False):
-    """What ``Application(...)`` took in aiohttp 0.21 and takes no more."""
+def coroutine(function: Callable[..., Any]) -> Callable[..., Awaitable[Any]]:
+    """Make a coroutine function of a generator with ``yield from``, ``asyncio.coroutine`` until Python 3.10.
 
-    loop: Any
-    router: Any
-    handler_factory: Any
-
-
-_REMEDIES: Final = {
-    "router": "An application has its own router: add routes to app.router, or mount another application.",
-    "handler_factory": "aiohttp's protocol class is set up by Application(handler_args={...}).",
-}
-_hints_given: Final[set[str]] = set()
-
-
-def accept_old_arguments(old: OldArguments) -> None:
-    """Take the arguments that ``Application(...)`` no longer has: *loop* with one hint, the others not at all.
-
-    What is ``None`` asks for nothing, and is let through.
-
-    Raises:
-        TypeError: an argument cannot be taken, or there never was one of this name.
+    Write ``async def`` and ``await``.
     """
-    for name, value in old.items():
-        if name not in OldArguments.__optional_keys__:
-            raise TypeError(f"Application() got an unexpected keyword argument {name!r}.")
-        if value is not None and name in _REMEDIES:
-            raise TypeError(f"Application() no longer takes {name!r}. {_REMEDIES[name]}")
-        if value is not None and name not in _hints_given:
-            _hints_given.add(name)
-            warnings.warn(
-                "Application(loop=...) does nothing: the application runs in the loop that serves it. Remove it.",
-                DeprecationWarning,
-                stacklevel=3,
-            )
+    if inspect.iscoroutinefunction(function):
+        return function
+    # What it awaits with "yield from" are coroutines, which only a generator with this mark may.
+    mark: Callable[..., Any] = types.coroutine
+    run = mark(function) if inspect.isgeneratorfunction(function) else function
+
+    @wraps(function)
+    async def call(*args: Any, **kwargs: Any) -> Any:
+        result = run(*args, **kwargs)
+        return await result if inspect.isawaitable(result) else result
+
+    return call
 
 
 def named_routes(router: Mapping[str, web.AbstractResource]) -> Mapping[str, web.AbstractResource]:
@@ -82,20 +77,6 @@ def named_routes(router: Mapping[str, web.AbstractResource]) -> Mapping[str, web
     Write ``app.router.named_resources()``.
     """
     return dict(router)
-
-
-def register_on_finish(app: Any, function: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
-    """Call ``function(app, *args, **kwargs)`` in the end, ``app.register_on_finish`` in aiohttp 0.21.
-
-    Append a coroutine function to ``app.on_cleanup``, or better a context to ``app.cleanup_ctx``.
-    """
-
-    async def finish(finished: Any) -> None:
-        result = function(finished, *args, **kwargs)
-        if isawaitable(result):
-            await result
-
-    app.on_cleanup.append(finish)
 
 
 def url(
@@ -119,32 +100,3 @@ def url(
     if isinstance(query, str):
         query = query.removeprefix("?")
     return str(found.with_query(query) if query else found)
-
-
-# The atoms of the log formats of aiohttp 0.18, and what they are today. The identity of a client was never known.
-_ATOMS: Final = {
-    "h": "%a",
-    "t": "%t",
-    "r": "%r",
-    "s": "%s",
-    "b": "%b",
-    "f": "%{Referer}i",
-    "a": "%{User-Agent}i",
-    "T": "%T",
-    "D": "%D",
-    "p": "<%P>",
-}
-_OLD_ATOM: Final = re.compile(r"%\(\{([^}]+)\}([io])\)s|%\((\w+)\)s|%[lu]")
-
-
-def translate_log_format(log_format: str) -> str:
-    """Translate an access log format of aiohttp 0.18, ``'%(h)s "%(r)s" %(s)s'``, to today's, ``'%a "%r" %s'``.
-
-    What nobody ever filled becomes ``-``, as it was logged; today's directives stay. Write the new one down.
-    """
-
-    def translate(atom: re.Match[str]) -> str:
-        header, kind, letter = atom.groups()
-        return f"%{{{header}}}{kind}" if header else _ATOMS.get(letter, "-")
-
-    return _OLD_ATOM.sub(translate, log_format)

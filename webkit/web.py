@@ -1,7 +1,7 @@
 """aiohttp.web's names, webkit's where it has its own: ``from webkit import web``, for code written for aiohttp.
 
-webkit's are ``Application``, ``AppRunner``, ``Response``, ``View``, ``json_response`` and ``run_app``; everything else
-is aiohttp's own. What aiohttp no longer has is in :mod:`webkit.compat`.
+webkit's are ``Application``, ``AppRunner``, ``Response``, ``View``, ``WebSocketResponse``, ``json_response`` and
+``run_app``; everything else is aiohttp's own. What aiohttp no longer has is in :mod:`webkit.compat`.
 """
 
 import asyncio
@@ -116,7 +116,6 @@ from aiohttp.web import (
     UrlDispatcher,
     UrlMappingMatchInfo,
     WebSocketReady,
-    WebSocketResponse,
     WSMsgType,
     delete,
     get,
@@ -133,14 +132,15 @@ from aiohttp.web import (
     view,
 )
 
+from webkit.access import translate_log_format
 from webkit.application import Application
 from webkit.compat import HttpVersion as HttpVersion
 from webkit.compat import MsgType as MsgType
-from webkit.compat import translate_log_format
 from webkit.errors import ConfigError
 from webkit.responses import Response
 from webkit.run import AnyApplication, run
 from webkit.views import View
+from webkit.websockets import WebSocketResponse
 
 __all__ = [
     "AbstractResource",
