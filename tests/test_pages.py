@@ -40,7 +40,7 @@ FORMS: list[tuple[str, str]] = [
     ("text/html; q=0", "text"),
     ("text/html; q=0, application/json; q=0.1", "problem"),
     ("text/html;level=1;q=0.9", "html"),
-    ("text/html;q=", "html"),
+    ("text/html;q=", "text"),
     ("text/html;q=.", "text"),
     ("text/html;q=1.2.3", "text"),
     (",,;;q=,", "text"),

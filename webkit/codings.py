@@ -1,16 +1,15 @@
 """Content codings: the compressed copies that lie beside a file, and which one a client takes (RFC 9110, 12.5.3)."""
 
-import re
 from collections.abc import Collection, Container
 from typing import Final
+
+from webkit.negotiation import parse_items
 
 __all__ = ["CODINGS", "choose_coding", "is_copy"]
 
 #: What a copy's name ends with: site.css.br, site.css.zst, site.css.gz. Of equal weights the first listed is taken.
 CODINGS: Final = {"br": ".br", "zstd": ".zst", "gzip": ".gz"}
 
-# The token, and its weight from 0 to 1 with up to three digits behind the point.
-_ITEM: Final = re.compile(r"([!#$%&'*+.^_`|~0-9a-z-]+)(?:[ \t]*;[ \t]*q=(0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?))?")
 # Below every weight that can be written: what is not mentioned is taken where nothing else is.
 _UNSAID: Final = 0.0001
 
@@ -39,8 +38,7 @@ def is_copy(name: str, names: Container[str]) -> bool:
 def _parse(accept_encoding: str) -> dict[str, float]:
     """Give the weight of each coding that is mentioned; an item that is malformed is not."""
     weights: dict[str, float] = {}
-    for item in accept_encoding.lower().split(","):
-        if found := _ITEM.fullmatch(item.strip(" \t")):
-            coding = "gzip" if found[1] == "x-gzip" else found[1]
-            weights.setdefault(coding, float(found[2] or 1))
+    for item in parse_items(accept_encoding):
+        if not item.parameters:
+            weights.setdefault("gzip" if item.name == "x-gzip" else item.name, item.weight)
     return weights

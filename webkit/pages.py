@@ -5,7 +5,6 @@ everything else (``*/*`` too, so curl and scripts) aiohttp's text.
 """
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from html import escape
@@ -16,12 +15,11 @@ import msgspec
 from aiohttp import web
 
 from webkit.errors import InternalServerError, Problem
+from webkit.negotiation import parse_items
 
 __all__ = ["Fault", "Form", "choose_form", "fault_of", "render_fault"]
 
 Form = Literal["html", "problem", "text"]
-
-_QUALITY: Final = re.compile(r";\s*q\s*=\s*([0-9.]+)")
 
 # What a person may do now; the phrase of the status says what happened.
 _ADVICE: Final = {
@@ -117,13 +115,11 @@ def fault_of(error: web.HTTPException) -> Fault | None:
 def choose_form(accept: str) -> Form:
     """Choose the form by the ``Accept`` header: the better quality wins, HTML where they tie."""
     qualities: dict[Form, float] = {"html": 0.0, "problem": 0.0}
-    for item in accept.split(","):
-        media_type = item.partition(";")[0].strip().lower()
-        quality = _quality_of(item)
-        if media_type in {"text/html", "application/xhtml+xml"}:
-            qualities["html"] = max(qualities["html"], quality)
-        elif media_type == "application/json" or (media_type.endswith("+json")):
-            qualities["problem"] = max(qualities["problem"], quality)
+    for item in parse_items(accept):
+        if item.name in {"text/html", "application/xhtml+xml"}:
+            qualities["html"] = max(qualities["html"], item.weight)
+        elif item.name == "application/json" or item.name.endswith("+json"):
+            qualities["problem"] = max(qualities["problem"], item.weight)
     if qualities["html"] and qualities["html"] >= qualities["problem"]:
         return "html"
     return "problem" if qualities["problem"] else "text"
@@ -139,16 +135,6 @@ def render_fault(fault: Fault, form: Form) -> tuple[str, bytes]:
     if fault.reference:
         lines.append(f"Reference: {fault.reference}")
     return "text/plain; charset=utf-8", "\n".join(filter(None, lines)).encode(errors="replace")
-
-
-def _quality_of(item: str) -> float:
-    found = _QUALITY.search(item)
-    if found is None:
-        return 1.0
-    try:
-        return float(found[1])
-    except ValueError:
-        return 0.0
 
 
 def _page(fault: Fault) -> str:

@@ -1,4 +1,4 @@
-"""Requests: the webkit application around one, and URLs by name as seen from it."""
+"""Requests: the webkit application around one, URLs by name as seen from it, and the media type that it asks for."""
 
 from collections.abc import Iterable, Mapping
 from random import getrandbits
@@ -8,6 +8,7 @@ from aiohttp import web
 from yarl import URL
 
 from webkit.errors import NoSuchRoute, did_you_mean
+from webkit.negotiation import choose_media_type
 from webkit.responses import redirect
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = [
     "APPLICATION",
     "REQUEST_ID",
+    "accepts",
     "add_query",
     "application_of",
     "build_url",
@@ -51,6 +53,19 @@ def application_of(request: web.Request) -> "Application":
         if application is not None:
             return application
     raise LookupError("No webkit application is around this request; it was routed by a plain web.Application.")
+
+
+def accepts(request: web.Request, /, *media_types: str) -> str | None:
+    """Give the one of *media_types* that the client likes best, as its ``Accept`` says; ``None`` if it takes none.
+
+    Wildcards, parameters and weights count, the first named wins where they tie, and a client that says nothing takes
+    anything. An answer that was chosen so says ``Vary: Accept``, or a cache would give it to everybody.
+
+    Raises:
+        ValueError: nothing is offered, or something that is no media type.
+    """
+    lines = request.headers.getall("Accept", ())
+    return choose_media_type(", ".join(lines), media_types)
 
 
 def url_for(request: web.Request, name: str, /, *, query: Mapping[str, Any] | str | None = None, **parts: Any) -> URL:
