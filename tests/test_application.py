@@ -347,7 +347,8 @@ async def test_arguments_for_the_protocol_are_passed_on(serve: Serve) -> None:
     app.get("/")(lambda: "fits")
     client = await serve(app)
     assert (await client.get("/", headers={"X-A": "1" * 50})).status == 200
-    assert (await client.get("/", headers={"X-A": "1" * 500})).status == 400
+    # aiohttp's runner does not tell the reason.
+    assert (await client.get("/", headers={"X-A": "1" * 500})).status in {400, 431}
 
 
 async def test_errors_go_to_the_logger_that_was_given(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:

@@ -690,6 +690,7 @@ def test_an_object_is_a_coroutine_function_when_its_call_is_one() -> None:
 
 
 async def test_a_plain_function_runs_in_a_thread_and_does_not_block_the_loop(serve: Serve) -> None:
+    """AW-002."""
     let_go = threading.Event()
 
     def slow() -> str:

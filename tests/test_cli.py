@@ -19,6 +19,7 @@ from webkit import Application, View
 
 def make(argv):
     app = Application()
+    known_in_init = app.debug
 
     @app.get("/argv")
     async def show_argv(request):
@@ -26,7 +27,7 @@ def make(argv):
 
     @app.get("/debug")
     async def show_debug(request):
-        return str(app.debug)
+        return f"{known_in_init} {app.debug}"
 
     return app
 
@@ -124,6 +125,7 @@ def folder(tmp_path: Path) -> Path:
 async def test_an_init_function_of_any_kind_gets_the_arguments_and_gives_the_application(
     folder: Path, target: str, argv: str
 ) -> None:
+    """AW-020, AW-024, AW-025, AW-032."""
     async with serving(folder, "-n", "127.0.0.1", "-p", "0", target, "one") as process:
         status, text = await process.get("/argv")
         assert (status, text.replace(" ", "")) == (200, argv)
@@ -168,6 +170,7 @@ async def test_a_class_is_called_as_a_function_is(folder: Path) -> None:
 async def test_what_is_no_option_of_webkit_reaches_init_in_order(
     folder: Path, words: list[str], argv: list[str]
 ) -> None:
+    """AW-024."""
     async with serving(folder, "-p", "0", "shop:init", *words) as process:
         url = f"{process.urls[0]}/argv"
         async with aiohttp.ClientSession() as session, session.get(url) as response:
@@ -199,6 +202,7 @@ async def test_from_elsewhere_the_application_is_found_in_pythons_path(
 @pytest.mark.parametrize("host", ["-n", "-H", "--host", "--hostname"])
 @pytest.mark.parametrize("port", ["-p", "-P", "--port"])
 async def test_the_host_and_the_port_have_short_and_long_options(folder: Path, host: str, port: str) -> None:
+    """AW-020, AW-021, AW-022."""
     async with serving(folder, host, "127.0.0.1", port, "0", "shop:app") as process:
         assert process.urls == [f"http://127.0.0.1:{process.port}"]
         assert process.port != 8080
@@ -217,6 +221,7 @@ async def test_the_banner_has_the_version_the_target_and_the_real_port(folder: P
 
 @pytest.mark.parametrize("option", ["-u", "-U", "--path"])
 async def test_a_unix_socket_alone_means_no_tcp(folder: Path, option: str) -> None:
+    """AW-023."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         async with serving(folder, option, "web.sock", "-p", port, "shop:app") as process:
@@ -231,6 +236,7 @@ async def test_a_unix_socket_alone_means_no_tcp(folder: Path, option: str) -> No
 
 
 async def test_a_unix_socket_with_a_host_means_both(folder: Path) -> None:
+    """AW-023."""
     async with serving(folder, "-u", "web.sock", "-n", "127.0.0.1", "-p", "0", "shop:app") as process:
         assert process.urls == ["http://unix:web.sock:", f"http://127.0.0.1:{process.port}"]
         assert (folder / "web.sock").is_socket()
@@ -268,13 +274,17 @@ def test_an_address_that_cannot_be_had_is_one_line_and_exit_code_1(
 # Switches
 
 
-@pytest.mark.parametrize(("words", "debug"), [([], "False"), (["--debug"], "True")])
-async def test_debug_is_set_on_the_application(folder: Path, words: list[str], debug: str) -> None:
-    async with serving(folder, "-p", "0", *words, "shop:init") as process:
+@pytest.mark.parametrize(("words", "debug"), [([], "False False"), (["--debug"], "True True")])
+@pytest.mark.parametrize("target", ["shop:init", "shop:later", "shop:app"])
+async def test_debug_is_set_on_the_application_from_the_beginning(
+    folder: Path, words: list[str], debug: str, target: str
+) -> None:
+    async with serving(folder, "-p", "0", *words, target) as process:
         assert await process.get("/debug") == (200, debug)
 
 
 async def test_requests_are_logged_to_standard_error(folder: Path) -> None:
+    """AW-034: from INFO on, where aiohttp logs everything."""
     async with serving(folder, "-p", "0", "shop:app") as process:
         await process.get("/argv")
         assert await process.stop() == 0
@@ -449,6 +459,7 @@ def test_routes_of_an_empty_application_are_the_headings(folder: Path) -> None:
 def test_what_cannot_be_served_is_explained_in_one_paragraph_with_exit_code_2(
     folder: Path, words: list[str], message: str
 ) -> None:
+    """AW-022, AW-026 to AW-030, and of AW-031 what is no application."""
     assert run_to_its_end(folder, *words) == (2, "", f"webkit: {message.format(folder=folder)}\n")
 
 
@@ -479,6 +490,7 @@ def test_a_module_that_fails_on_import_shows_its_own_traceback_and_nothing_of_we
     ],
 )
 def test_whatever_fails_on_import_ends_with_exit_code_2(folder: Path, source: str, last_line: str) -> None:
+    """AW-029, AW-031."""
     (folder / "broken.py").write_text(source)
     code, _, stderr = run_to_its_end(folder, "broken:init")
     assert code == 2
@@ -505,6 +517,7 @@ def test_the_cause_of_a_failing_import_is_shown(folder: Path) -> None:
     ],
 )
 def test_an_init_function_that_raises_shows_where_with_exit_code_1(folder: Path, target: str, last_line: str) -> None:
+    """AW-031."""
     code, _, stderr = run_to_its_end(folder, target)
     assert code == 1
     assert f'File "{folder}/wrong.py"' in stderr
@@ -515,6 +528,17 @@ def test_a_mistake_that_webkit_explains_is_one_paragraph_with_its_place_in_the_s
     code, _, stderr = run_to_its_end(folder, "wrong:twice")
     assert code == 1
     assert re.fullmatch(rf"webkit: A path starts with '/'.*\({folder}/wrong\.py, line \d+\)\n", stderr)
+
+
+def test_a_mistake_that_shows_at_the_start_names_no_line_of_somebody_else(folder: Path) -> None:
+    (folder / "late.py").write_text(
+        "from webkit import Application\ndef prepare(app): ...\napp = Application()\napp.on_startup.append(prepare)\n"
+    )
+    code, _, stderr = run_to_its_end(folder, "-p", "0", "late:app")
+    assert code == 1
+    assert stderr == (
+        "webkit: late.prepare cannot handle on_startup: it is a plain function. Write 'async def' instead of 'def'.\n"
+    )
 
 
 # The end
@@ -587,6 +611,7 @@ def endless(folder: Path) -> Path:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 async def test_a_signal_ends_the_server_with_exit_code_0(endless: Path, number: signal.Signals) -> None:
+    """AW-033."""
     async with serving(endless, "-p", "0", "endless:make") as process:
         port = process.port
         assert await process.stop(number) == 0

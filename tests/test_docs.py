@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aiohttp import ClientResponse, web
+from aiohttp import ClientResponse, FormData, web
 from aiohttp.test_utils import TestClient, TestServer
 from yarl import URL
 
@@ -38,7 +38,7 @@ FENCE = re.compile(r"(?P<indent> *)(?P<ticks>`{3,})(?P<language>[^`]*)")
 COMMENT = re.compile(r" *<!-- (?P<kind>\w+): (?P<text>.*) -->")
 REQUEST = re.compile(
     r"(?P<method>[A-Z]+) (?P<target>\S+)"
-    r"(?: (?P<kind>form|json) (?P<body>.+?))?"
+    r"(?: (?P<kind>form|json|multipart) (?P<body>.+?))?"
     r" -> (?P<status>\d{3})"
     r"(?: (?P<check>text|has|json|location) (?P<expected>.+))?"
 )
@@ -119,7 +119,9 @@ async def ask(client: TestClient[web.Request, web.Application], request: str) ->
     """Send one request and compare its answer."""
     match = REQUEST.fullmatch(request)
     if match is None:
-        raise ValueError(f"{request}: write METHOD PATH [form|json BODY] -> STATUS [text|has|json|location VALUE].")
+        raise ValueError(
+            f"{request}: write METHOD PATH [form|json|multipart BODY] -> STATUS [text|has|json|location VALUE]."
+        )
     headers = {
         "form": {"Content-Type": "application/x-www-form-urlencoded"},
         "json": {"Content-Type": "application/json"},
@@ -127,13 +129,26 @@ async def ask(client: TestClient[web.Request, web.Application], request: str) ->
     async with client.request(
         match["method"],
         URL(match["target"], encoded=True),
-        data=match["body"],
+        data=make_multipart(match["body"]) if match["kind"] == "multipart" else match["body"],
         headers=headers.get(match["kind"]),
         allow_redirects=False,
     ) as response:
         assert response.status == int(match["status"]), request
         if match["check"]:
             await compare(response, match["check"], json.loads(match["expected"]))
+
+
+def make_multipart(fields: str) -> FormData:
+    """Make the form ``title=Tea&photo=@tea.gif:GIF89a``: what begins with ``@`` is a file, its name and its content."""
+    form = FormData(quote_fields=False, default_to_multipart=True)
+    for pair in fields.split("&"):
+        name, _, value = pair.partition("=")
+        filename, _, content = value.partition(":")
+        if value.startswith("@"):
+            form.add_field(name, content.encode(), filename=filename[1:], content_type="application/octet-stream")
+        else:
+            form.add_field(name, value)
+    return form
 
 
 async def compare(response: ClientResponse, check: str, expected: Any) -> None:

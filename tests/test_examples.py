@@ -1,6 +1,7 @@
 """Every example is started as its first lines say, and called."""
 
 import asyncio
+import hashlib
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -8,13 +9,65 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from examples import uploads
+
 FOLDER = Path(__file__).parent.parent / "examples"
 MODULES = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem != "__init__")
 
-# method, path, headers and body of the request; status and text of the answer
-Call = tuple[str, str, dict[str, str], str, int, str]
+# method, path, headers and body of the request; status and text of the answer, and perhaps headers that it has
+Call = tuple[str, str, dict[str, str], str, int, str] | tuple[str, str, dict[str, str], str, int, str, dict[str, str]]
+
+JSON = {"Content-Type": "application/json"}
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+ASKED = {"Access-Control-Request-Method": "PUT"}
+CONTENT = {"Access-Control-Request-Headers": "content-type"}
+REFUSED = "CORS preflight request failed"
+SHOP = {"Origin": "https://shop.example"}
+OFFICE = {"Origin": "https://office.example"}
+
+MULTIPART = {"Content-Type": "multipart/form-data; boundary=b"}
+GIF = '--b\r\nContent-Disposition: form-data; name="picture"; filename="tea.gif"\r\n\r\nGIF89a\r\n--b--\r\n'
+GIF_URL = f"/pictures/{hashlib.sha256(b'GIF89a').hexdigest()}.gif"
+UPLOAD_PAGE = uploads.PAGE
+NO_ARCHIVE = (
+    "The file 'picture' is not taken: 'tea.gif' says that it is image/gif. Taken are application/zip, application/gzip."
+)
+
+# Switches that an example is started with: those of Python for its packages, and those of its own command line.
+SWITCHES = {
+    # These packages store under plain strings in the request.
+    "aiohttp_jinja2_pages": (["-W", "ignore::UserWarning:aiohttp_jinja2"], []),
+    "sessions": (["-W", "ignore::UserWarning:aiohttp_session"], []),
+    "debug_toolbar": (["-W", "ignore::UserWarning:aiohttp_debugtoolbar.middlewares"], ["--debug"]),
+}
 
 CALLS: dict[str, list[Call]] = {
+    "aiohttp_jinja2_pages": [
+        ("GET", "/", {}, "", 200, "<a href='/people/1'>Ada</a>\n<a href='/people/2'>Grace &amp; Co.</a>\n"),
+        ("GET", "/people/1", {}, "", 200, "<h1>Ada</h1> <a href='/'>All</a> <small>/people/1</small>"),
+        ("GET", "/people/3", {}, "", 404, "404: Not Found"),
+        ("GET", "/about", {}, "", 200, "<p>2 people. <a href='/'>All</a></p>"),
+    ],
+    "cors": [
+        ("GET", "/prices", SHOP, "", 200, '{"1":2.5}', {"Access-Control-Allow-Origin": "https://shop.example"}),
+        ("GET", "/prices/2", SHOP, "", 404, "404: Not Found", {"Access-Control-Allow-Origin": "https://shop.example"}),
+        ("OPTIONS", "/prices/1", SHOP | ASKED | CONTENT, "", 200, "", {"Access-Control-Allow-Methods": "PUT"}),
+        (
+            "PUT",
+            "/prices/1",
+            SHOP | JSON,
+            "3.5",
+            200,
+            '{"price":3.5}',
+            {"Access-Control-Allow-Origin": "https://shop.example"},
+        ),
+        ("OPTIONS", "/prices/1", OFFICE | ASKED, "", 403, f"{REFUSED}: origin 'https://office.example' is not allowed"),
+        ("DELETE", "/everything", OFFICE, "", 204, "", {"Access-Control-Allow-Credentials": "true"}),
+    ],
+    "debug_toolbar": [
+        ("GET", "/_debugtoolbar", {"Host": "example.org"}, "", 404, "404: Not Found"),
+        ("GET", "/_debugtoolbar/sse", {}, "", 200, ""),
+    ],
     "hello": [
         ("GET", "/", {}, "", 200, "Hello, world"),
         ("GET", "/hello/Ada", {}, "", 200, '{"hello":"Ada"}'),
@@ -29,18 +82,42 @@ CALLS: dict[str, list[Call]] = {
         ("DELETE", "/notes/1", {}, "", 204, ""),
         ("GET", "/notes/1", {}, "", 404, "404: Not Found"),
     ],
+    "uploads": [
+        ("GET", "/", {}, "", 200, UPLOAD_PAGE),
+        (
+            "POST",
+            "/pictures?progress=0123456789abcdef",
+            MULTIPART,
+            GIF,
+            200,
+            f'[{{"name":"tea.gif","url":"{GIF_URL}"}}]',
+        ),
+        ("GET", GIF_URL, {}, "", 200, "GIF89a", {"Content-Type": "image/gif", "X-Content-Type-Options": "nosniff"}),
+        ("GET", "/pictures/" + "0" * 64 + ".gif", {}, "", 404, "404: Not Found"),
+        ("POST", "/archives", MULTIPART, GIF, 415, f"415: Unsupported Media Type\n{NO_ARCHIVE}"),
+    ],
     "rooms": [
         ("GET", "/", {}, "", 200, '{"stock":"/admin/stock"}'),
         ("GET", "/admin/stock", {}, "", 403, "403: Forbidden"),
         ("GET", "/admin/nothing", {}, "", 403, "403: Forbidden"),
         ("GET", "/admin/stock", {"X-Key": "open"}, "", 200, '{"milk":"3 bottles","back":"/"}'),
     ],
+    "sessions": [
+        ("GET", "/", {}, "", 200, "Hello, stranger! This is visit 1."),
+        ("GET", "/", {}, "", 200, "Hello, stranger! This is visit 2."),
+        ("GET", "/diary/", {}, "", 403, "403: Forbidden"),
+        ("POST", "/login", FORM, "name=Ada", 200, "Hello, Ada! This is visit 1."),
+        ("GET", "/diary/", {}, "", 200, '{"diary of":"Ada"}'),
+        ("POST", "/logout", {}, "", 200, "Hello, stranger! This is visit 1."),
+    ],
 }
 
 
-async def serve(target: str) -> AsyncIterator[str]:
+async def serve(module: str) -> AsyncIterator[str]:
+    of_python, of_webkit = SWITCHES.get(module, ([], []))
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-W", "error", "-m", "webkit", "-n", "127.0.0.1", "-p", "0", target),
+        *(sys.executable, "-W", "error", *of_python, "-m", "webkit", "-n", "127.0.0.1", "-p", "0"),
+        *(f"examples.{module}:init", *of_webkit),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
     )
@@ -54,11 +131,12 @@ async def serve(target: str) -> AsyncIterator[str]:
 
 @pytest.mark.parametrize("module", MODULES)
 async def test_the_example_answers_as_it_says(module: str) -> None:
-    async for url in serve(f"examples.{module}:init"):
-        async with aiohttp.ClientSession() as session:
-            for method, path, headers, body, status, text in CALLS[module]:
+    async for url in serve(module):
+        async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as session:
+            for method, path, headers, body, status, text, *answered in CALLS[module]:
                 async with session.request(method, url + path, headers=headers, data=body) as response:
                     assert (response.status, await response.text()) == (status, text), (method, path)
+                    assert all(response.headers.items() >= known.items() for known in answered), (method, path)
 
 
 @pytest.mark.parametrize("module", MODULES)

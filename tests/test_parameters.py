@@ -741,7 +741,7 @@ async def test_a_body_that_is_not_compressed_as_it_says_is_the_clients_fault(
     async def raw(request: web.Request) -> Any:
         return await request.read()
 
-    app = Application()
+    app = Application(handler_args={"auto_decompress": True})  # aiohttp's parser fails, and the framing is lost
     app.add_post("/", echo)
     app.add_post("/raw", raw)
     client = await serve(app)
@@ -762,7 +762,7 @@ async def test_an_error_handler_may_answer_for_a_broken_body_and_the_connection_
     async def broken(request: web.Request, error: Exception) -> Any:
         return "broken"
 
-    app = Application()
+    app = Application(handler_args={"auto_decompress": True})
     app.add_post("/", echo)
     app.error(400)(broken)
     head = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Encoding: gzip\r\n"
@@ -866,13 +866,13 @@ def titled(content: str | bytes, *headers: str) -> bytes:
         (MULTIPART, part('form-data; name="title', "x") + END, 400),
         (MULTIPART, titled(b"\xff"), 400),
         (MULTIPART, titled("x", "Content-Type: text/plain; charset=x"), 415),
-        (MULTIPART, titled("A", "Content-Transfer-Encoding: base64"), 400),
-        (MULTIPART, titled("=\r", "Content-Transfer-Encoding: quoted-printable"), 200),
-        (MULTIPART, titled("x", "Content-Transfer-Encoding: rot13"), 400),
+        (MULTIPART, titled("A", "Content-Transfer-Encoding: base64"), 415),
+        (MULTIPART, titled("=\r", "Content-Transfer-Encoding: quoted-printable"), 415),
+        (MULTIPART, titled("x", "Content-Transfer-Encoding: rot13"), 415),
         (MULTIPART, titled("x", "no colon"), 400),
-        (MULTIPART, titled("x", "A: " + "b" * 9000), 400),
-        (MULTIPART, titled("x", *(f"A{number}: b" for number in range(200))), 400),
-        (MULTIPART, titled("x", "Content-Type: multipart/mixed; boundary=c"), 400),
+        (MULTIPART, titled("x", "A: " + "b" * 9000), 413),
+        (MULTIPART, titled("x", *(f"A{number}: b" for number in range(200))), 413),
+        (MULTIPART, titled("x", "Content-Type: multipart/mixed; boundary=c"), 415),
         (MULTIPART, TITLE * 1000 + END, 413 if HAS_FIELD_LIMIT else 422),
         (MULTIPART, titled("x" * 200_000), 413),
         ("application/x-www-form-urlencoded", b"title=Tea", 200),
@@ -880,11 +880,7 @@ def titled(content: str | bytes, *headers: str) -> bytes:
         ("application/x-www-form-urlencoded; charset=x", b"title=Tea", 415),
         ("application/x-www-form-urlencoded", b"title=\xff", 400),
         ("application/x-www-form-urlencoded", b"title=" + b"x" * 200_000, 413),
-        (
-            "application/x-www-form-urlencoded",
-            b"&".join(b"a%d=1" % n for n in range(5000)),
-            413 if HAS_FIELD_LIMIT else 422,
-        ),
+        ("application/x-www-form-urlencoded", b"&".join(b"a%d=1" % n for n in range(5000)), 413),
         ("application/x-www-form-urlencoded", b"", 422),
         ("application/json", b'{"title": "Tea"}', 415),
         ("", b"title=Tea", 415),

@@ -75,6 +75,7 @@ WRONG: list[tuple[str, str]] = [
 
 @pytest.mark.parametrize(("path", "message"), WRONG)
 def test_a_wrong_path_is_refused_with_what_to_write_instead(path: str, message: str) -> None:
+    """AW-008, AW-043."""
     with pytest.raises(RouteError, match=re.escape(message)):
         parse(path)
 

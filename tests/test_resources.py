@@ -66,6 +66,7 @@ def test_an_unknown_name_is_a_key_error_as_in_aiohttp(app: Application) -> None:
 
 
 def test_a_name_may_stand_for_one_path_only(app: Application) -> None:
+    """AW-047."""
     with pytest.raises(RouteError, match="The route name 'user' for '/other' cannot be: Duplicate 'user'"):
         app.get("/other", name="user")(show)
 
@@ -79,12 +80,14 @@ def test_several_methods_of_one_path_may_share_its_name(app: Application) -> Non
 
 @pytest.mark.parametrize("name", ["two words", "class", "1st", "", "a:", "a/b"])
 def test_what_is_no_name_is_refused(name: str) -> None:
+    """AW-047."""
     with pytest.raises(RouteError, match="cannot be: Incorrect route name"):
         Application().get("/", name=name)(show)
 
 
 @pytest.mark.parametrize("name", ["user", "user-info", "admin:user", "a.b.c", "été"])
 def test_identifiers_with_dashes_dots_and_colons_between_are_names(name: str) -> None:
+    """AW-047."""
     app = Application()
     app.get("/", name=name)(show)
     assert str(app.url_for(name)) == "/"
@@ -113,6 +116,7 @@ URLS: list[tuple[str, dict[str, Any], Any, str]] = [
 def test_a_url_is_built_from_a_name_and_parts(
     app: Application, name: str, parts: Mapping[str, Any], query: Any, url: str
 ) -> None:
+    """AW-049, AW-050."""
     assert str(app.url_for(name, query=query, **parts)) == url
     # and as it was spelled in aiohttp 0.21
     assert app.named_resource[name].url(parts=parts, query=query) == url  # type: ignore[attr-defined]
@@ -134,6 +138,7 @@ def test_a_part_may_have_any_name() -> None:
     ],
 )
 def test_parts_that_do_not_fit_the_path_are_refused(app: Application, parts: dict[str, Any], message: str) -> None:
+    """AW-050: what is too much is refused as well."""
     with pytest.raises(RouteError, match=re.escape(message)):
         app.url_for("user", **parts)
 
@@ -339,6 +344,7 @@ async def test_match_info_holds_text_while_the_handler_gets_values(serve: Serve)
 
 
 async def test_match_info_is_decoded(serve: Serve) -> None:
+    """AW-042, AW-044."""
     app = Application()
     app.get("/{x}")(show)
     client = await serve(app)

@@ -156,6 +156,8 @@ NO_RESPONSES: list[tuple[Any, str]] = [
 async def test_what_is_no_response_is_an_error_that_names_the_handler(
     serve: Serve, caplog: pytest.LogCaptureFixture, result: Any, message: str
 ) -> None:
+    """AW-006."""
+
     async def show() -> Any:
         return result
 

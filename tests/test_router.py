@@ -132,6 +132,7 @@ def test_adding_gives_the_route() -> None:
 
 
 def test_the_last_resource_is_given_again_for_the_same_path_and_name() -> None:
+    """AW-040."""
     router = Application().router
     one = router.add_resource("/a")
     assert router.add_resource("/a") is one
@@ -164,6 +165,7 @@ WRONG: list[tuple[Callable[[Any], object], str]] = [
 
 @pytest.mark.parametrize(("add", "message"), WRONG)
 def test_what_cannot_be_added_is_refused_with_what_to_write_instead(add: Callable[[Any], object], message: str) -> None:
+    """AW-008."""
     with pytest.raises(RouteError, match=re.escape(message)):
         add(Application())
 
@@ -215,6 +217,27 @@ async def test_middlewares_of_groups_are_outside_those_of_the_route(serve: Serve
         assert (await client.request(method, path)).headers["X-Way"] == way, path
 
 
+async def test_a_folder_may_be_among_the_routes_of_a_group_without_middlewares(serve: Serve, tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("a")
+    app = Application()
+    app.group("/api").group("/v1").add_routes([web.static("/files", tmp_path, name="files"), web.get("/x", show)])
+    client = await serve(app)
+    assert (await client.get("/api/v1/files/a.txt")).text == "a"
+    assert (await client.get("/files/a.txt")).status == 404
+    assert str(app.router["files"].url_for(filename="a.txt")) == "/api/v1/files/a.txt"
+
+
+@pytest.mark.parametrize("is_outer", [True, False])
+def test_a_group_does_not_serve_a_folder_past_its_middlewares(tmp_path: Path, is_outer: bool) -> None:
+    async def guard(request: web.Request, handler: Any) -> web.StreamResponse:
+        raise web.HTTPForbidden
+
+    outer = Application().group("/api", middlewares=[guard] if is_outer else [])
+    group = outer.group("/v1", middlewares=[] if is_outer else [guard])
+    with pytest.raises(RouteError, match=r"The middlewares of the group '/.+' cannot be put around a folder"):
+        group.add_routes([web.static("/files", tmp_path)])
+
+
 def test_a_group_takes_what_an_application_takes() -> None:
     assert isinstance(Application().group("/g"), RouteAdder)
 
@@ -223,6 +246,7 @@ def test_a_group_takes_what_an_application_takes() -> None:
 
 
 def test_the_router_lists_resources_and_routes_but_none_of_its_machinery(tmp_path: Path) -> None:
+    """AW-054."""
     app = Application()
     app.get("/a", name="a")(show)
     child = Application()
@@ -249,6 +273,7 @@ async def test_the_router_tells_when_it_is_frozen(serve: Serve) -> None:
 
 
 async def test_the_router_resolves_as_aiohttps_does() -> None:
+    """AW-135."""
     app = Application()
     app.get("/{id:int}")(show)
     found = await app.router.resolve(make_request("GET", "/7"))

@@ -320,6 +320,7 @@ async def test_an_explicit_head_replaces_the_one_that_get_implies(serve: Serve, 
 
 
 async def test_a_star_answers_what_no_other_route_of_the_path_does(serve: Serve) -> None:
+    """AW-009."""
     app = Application()
     app.add_route("POST", "/x", name("post"))
     app.add_route("*", "/x", name("star"))
@@ -330,6 +331,7 @@ async def test_a_star_answers_what_no_other_route_of_the_path_does(serve: Serve)
 
 
 async def test_a_method_may_be_any_token_and_is_written_in_capitals(serve: Serve) -> None:
+    """AW-008, AW-010."""
     app = Application()
     app.add_route("purge", "/x", name("purge"))
     client = await serve(app)
@@ -338,11 +340,13 @@ async def test_a_method_may_be_any_token_and_is_written_in_capitals(serve: Serve
 
 @pytest.mark.parametrize("method", ["", "GET POST", "GET,POST", "GÄT", "GET\r\n"])
 def test_what_is_no_method_is_refused(method: str) -> None:
+    """AW-008."""
     with pytest.raises(RouteError, match="is no HTTP method"):
         Application().add_route(method, "/", name("x"))
 
 
 async def test_405_allows_what_all_routes_of_the_path_answer_sorted(serve: Serve) -> None:
+    """AW-046."""
     app = Application()
     app.put("/x/{id}")(name("put"))
     app.add_route("DELETE", "/x/1", name("delete"))
@@ -362,6 +366,7 @@ async def test_405_allows_what_routes_on_the_wrapped_router_answer_too(serve: Se
 
 
 async def test_a_resource_without_routes_is_not_found(serve: Serve) -> None:
+    """AW-040."""
     app = Application()
     app.router.add_resource("/x")
     client = await serve(app)
@@ -384,6 +389,7 @@ ORDERS: list[tuple[str, list[str], str]] = [
 async def test_the_longest_literal_prefix_wins_then_registration(
     serve: Serve, target: str, templates: list[str], winner: str
 ) -> None:
+    """AW-045: in aiohttp 0.21 the first that was registered won."""
     app = Application()
     for template in templates:
         app.get(template)(name(template))
@@ -443,6 +449,7 @@ CONFLICTS = [
 def test_the_same_method_and_template_twice_is_refused_showing_both(
     one: tuple[str, str], other: tuple[str, str], between: bool
 ) -> None:
+    """AW-009: GET beside ``*`` is no conflict, in whatever order."""
     app = Application()
     app.add_route(*one, show_user)
     if between:
@@ -571,6 +578,7 @@ async def test_one_prefix_may_be_the_beginning_of_another(serve: Serve) -> None:
 
 @pytest.mark.parametrize("serves", [False, True], ids=["mounted", "served"])
 async def test_a_late_route_is_told_to_come_earlier(serve: Serve, serves: bool) -> None:
+    """AW-011."""
     app = Application()
     group = app.group("/group")
     resource = app.router.add_resource("/resource")

@@ -3,13 +3,15 @@
 import logging
 from collections.abc import AsyncIterator
 from functools import partial, wraps
+from pathlib import Path
 from typing import Any
 
 import pytest
 from aiohttp import ServerDisconnectedError, web
 
+from tests.rawsockets import HANDSHAKE
 from tests.serving import Running, Serve
-from webkit import Application, ConfigError, Signal
+from webkit import Application, ConfigError, Signal, WebSocketResponse
 
 SIGNALS = ["on_startup", "on_shutdown", "on_cleanup", "on_response_prepare"]
 
@@ -197,7 +199,7 @@ async def test_whatever_gives_something_to_await_handles_the_signals_of_a_mounte
 
 async def test_a_plain_function_that_comes_during_the_start_is_refused_too(running: Running) -> None:
     async def append(app: Application) -> None:
-        app.on_response_prepare.append(plain)
+        app.on_response_prepare.append(plain)  # type: ignore[arg-type]
 
     app = Application()
     app.on_startup.append(append)
@@ -327,3 +329,100 @@ async def test_what_is_sent_before_the_signal_is_frozen_is_checked_as_well() -> 
     paid.append(called.append)  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match=r"handled shop\.paid"):
         await paid.send("bread")
+
+
+@pytest.mark.parametrize("signal", SIGNALS)
+async def test_a_handler_that_comes_too_late_is_refused_with_the_remedy(signal: str, serve: Serve) -> None:
+    async def late(*args: Any) -> None:
+        raise AssertionError("It is never called.")
+
+    app = Application()
+    await serve(app)
+    with pytest.raises(RuntimeError, match=rf"{signal} cannot change any more: .*Append to {signal} before"):
+        getattr(app, signal).append(late)
+
+
+async def test_one_list_is_behind_the_signal_of_webkit_and_that_of_aiohttp(serve: Serve) -> None:
+    """AW-140."""
+    seen: list[str] = []
+
+    def make(name: str) -> Any:
+        async def hook(request: web.Request, response: web.StreamResponse) -> None:
+            seen.append(name)
+            response.headers[f"X-{name}"] = "yes"
+
+        return hook
+
+    app = Application()
+    app.add_get("/", answer)
+    app.on_response_prepare.append(make("First"))
+    app.aiohttp.on_response_prepare.append(make("Second"))
+    app.on_response_prepare(make("Third"))
+    client = await serve(app)
+    headers = (await client.get("/")).headers
+    assert seen == ["First", "Second", "Third"]
+    assert {"X-First", "X-Second", "X-Third"} <= set(headers)
+
+
+async def test_hooks_see_streams_files_and_websockets_once_each(serve: Serve, tmp_path: Path) -> None:
+    """AW-140."""
+    seen: list[str] = []
+    (tmp_path / "file").write_text("content")
+
+    async def stream(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        await response.write(b"streamed")
+        return response
+
+    async def file(request: web.Request) -> web.FileResponse:
+        return web.FileResponse(tmp_path / "file")
+
+    async def socket(request: web.Request) -> web.StreamResponse:
+        ws = WebSocketResponse()
+        await ws.prepare(request)
+        return ws
+
+    async def hook(request: web.Request, response: web.StreamResponse) -> None:
+        seen.append(f"{request.path} {response.status}")
+        response.headers["My-Header"] = "value"
+
+    app = Application()
+    for path, handler in {"/stream": stream, "/file": file, "/socket": socket}.items():
+        app.add_get(path, handler)
+    app.on_response_prepare.append(hook)
+    client = await serve(app)
+    for path in ("/stream", "/file", "/nowhere"):
+        assert (await client.get(path)).headers["My-Header"] == "value"
+    async with client.session.get(
+        client.url / "socket", headers={k: v for k, v in HANDSHAKE.items() if v is not None}
+    ) as shaken:
+        assert (shaken.status, shaken.headers["My-Header"]) == (101, "value")
+    assert seen == ["/stream 200", "/file 200", "/nowhere 404", "/socket 101"]
+
+
+async def test_the_signals_of_an_application_come_in_the_documented_order(running: Running) -> None:
+    """AW-141."""
+    seen: list[str] = []
+
+    def note(name: str) -> Any:
+        async def handle(app: Application) -> None:
+            seen.append(name)
+
+        return handle
+
+    def context(name: str) -> Any:
+        async def run(app: Application) -> AsyncIterator[None]:
+            seen.append(f"enter {name}")
+            yield
+            seen.append(f"leave {name}")
+
+        return run
+
+    app = Application()
+    app.cleanup_ctx.extend([context("1"), context("2")])
+    for signal in ("on_startup", "on_shutdown", "on_cleanup"):
+        getattr(app, signal).append(note(signal))
+    async with running(app):
+        assert seen == ["enter 1", "enter 2", "on_startup"]
+    assert seen[3:] == ["on_shutdown", "leave 2", "leave 1", "on_cleanup"]

@@ -7,9 +7,14 @@ from webkit._version import __version__
 from webkit.application import Application
 from webkit.binding import bind_values as bind
 from webkit.errors import ConfigError, NoSuchRoute, Problem, RouteError
+from webkit.filenames import safe_filename
+from webkit.forms import Form, Upload
 from webkit.lifespan import Signal
+from webkit.limits import Limits
 from webkit.parameters import Body, Cookie, FormBody, Header, Query
-from webkit.requests import REQUEST_ID, redirect_to, url_for
+from webkit.parts import uploads
+from webkit.progress import UploadProgress
+from webkit.requests import REQUEST_ID, accepts, redirect_to, url_for
 from webkit.responses import Response, add_cookie, html, json_response, redirect
 from webkit.types import Feature, Handler, Middleware, Mountable, Route
 from webkit.views import View
@@ -20,6 +25,7 @@ if TYPE_CHECKING:
     from webkit.static import Static
     from webkit.staticurls import static_url
     from webkit.templates import Templates, render, render_string, template
+    from webkit.websockets import WebSocketResponse
 
 __all__ = [
     "REQUEST_ID",
@@ -28,9 +34,11 @@ __all__ = [
     "ConfigError",
     "Cookie",
     "Feature",
+    "Form",
     "FormBody",
     "Handler",
     "Header",
+    "Limits",
     "Middleware",
     "Mountable",
     "NoSuchRoute",
@@ -44,8 +52,12 @@ __all__ = [
     "Signal",
     "Static",
     "Templates",
+    "Upload",
+    "UploadProgress",
     "View",
+    "WebSocketResponse",
     "__version__",
+    "accepts",
     "add_cookie",
     "bind",
     "html",
@@ -55,9 +67,11 @@ __all__ = [
     "render",
     "render_string",
     "run",
+    "safe_filename",
     "serve",
     "static_url",
     "template",
+    "uploads",
     "url_for",
     "web",
 ]
@@ -68,6 +82,7 @@ _LAZY = {
     "ServerConfig": "run",
     "Static": "static",
     "Templates": "templates",
+    "WebSocketResponse": "websockets",
     "render": "templates",
     "render_string": "templates",
     "run": "run",

@@ -13,18 +13,21 @@ from yarl import URL
 
 from webkit._aiohttp import limits_of_forms, take_full_names
 from webkit.boundary import Boundary
-from webkit.compat import OldArguments, accept_old_arguments
+from webkit.config import DEBUG
 from webkit.errors import ConfigError, RouteError
 from webkit.faults import show_fault
-from webkit.lifespan import Contexts, FreezableList, Lifespan, Signal, check_signals
+from webkit.lifespan import Contexts, FreezableList, Lifespan, Signal, SignalOfAiohttp, check_signals
+from webkit.limits import Limits
 from webkit.middleware import as_aiohttp_middleware, check_middlewares, compose
+from webkit.oldapplication import OldApplication, OldArguments, accept_old_arguments
 from webkit.paths import normalize_literal
 from webkit.requests import APPLICATION, application_of, build_url
 from webkit.resources import TableRoute
 from webkit.responses import PREPARED
-from webkit.router import Decorator, RouteAdder, Router
+from webkit.router import Decorator, RouteAdder, Router, refuse_lost_slash
 from webkit.routing import MountPoint, NameAlias, RouteTable, TrailingSlash
-from webkit.streams import OpenStreams, end_with_headers
+from webkit.serverlog import ServerLog
+from webkit.streams import OpenStreams, drop_body, end_with_headers
 from webkit.types import Endpoint, ExpectHandler, Feature, Handler, Middleware, Mountable, Route
 
 __all__ = ["Application"]
@@ -35,7 +38,7 @@ F = TypeVar("F", bound=Feature)
 E = TypeVar("E", bound=Endpoint)
 
 
-class Application(RouteAdder, MutableMapping[str | web.AppKey[Any], Any]):
+class Application(RouteAdder, OldApplication, MutableMapping[str | web.AppKey[Any], Any]):
     """A web application.
 
     ``app.aiohttp`` is the wrapped, unmodified ``web.Application``: every runner, test client and ``setup(app.aiohttp)``
@@ -45,7 +48,7 @@ class Application(RouteAdder, MutableMapping[str | web.AppKey[Any], Any]):
     Args:
         routes: ``Route`` objects, or route definitions of aiohttp.
         middlewares: ``async def m(request, handler)``; the first listed is the outermost.
-        debug: pages with tracebacks for clients on this machine.
+        debug: pages with tracebacks for clients on this machine; also by ``--debug``.
         client_max_size: bytes of a request body that ``read()``, ``json()`` and ``post()`` take; 413 above.
         client_max_fields: fields of a form that ``post()`` takes; 413 above.
         logger: where errors go; the logger ``webkit`` if not given.
@@ -69,23 +72,25 @@ class Application(RouteAdder, MutableMapping[str | web.AppKey[Any], Any]):
     ) -> None:
         accept_old_arguments(old)
         self.logger = logger or logging.getLogger("webkit")
-        self.debug = debug
+        self.debug = debug or DEBUG.get()
         #: The wrapped application.
         self.aiohttp = web.Application(
             logger=self.logger,
             client_max_size=client_max_size,
             **limits_of_forms(client_max_fields),
-            handler_args=handler_args,
+            # Compressed bodies are inflated within limits by webkit, where they are read.
+            handler_args={"auto_decompress": False, "logger": ServerLog(), **(handler_args or {})},
         )
         self.aiohttp[APPLICATION] = self
         self._parent: Application | None = None
         self._has_boundary = False
         self._chain_is_ours = False
         self._streams = OpenStreams()
-        self._errors = Boundary(self.aiohttp, self.logger)
+        #: The error boundary around everything.
+        self.errors = Boundary(self.aiohttp, self.logger, inflates="auto_decompress" not in (handler_args or {}))
         self._table = RouteTable(
             self.aiohttp.router,
-            guard=self._errors.guard,
+            guard=self.errors.guard,
             before_freeze=self._before_freeze,
             trailing_slash=trailing_slash,
         )
@@ -95,6 +100,8 @@ class Application(RouteAdder, MutableMapping[str | web.AppKey[Any], Any]):
         self.on_shutdown = Signal("on_shutdown")
         self.on_cleanup = Signal("on_cleanup")
         self.cleanup_ctx: Contexts[Application] = Contexts(self, self.logger)
+        #: aiohttp's, ``async def hook(request, response)``: sent for every response before its headers go.
+        self.on_response_prepare = SignalOfAiohttp("on_response_prepare", self.aiohttp.on_response_prepare)
         self._connect_signals()
         self.middlewares.extend(check_middlewares(middlewares))
         self.add_routes(routes)
@@ -116,15 +123,15 @@ class Application(RouteAdder, MutableMapping[str | web.AppKey[Any], Any]):
         expect_handler: ExpectHandler | None = None,
         middlewares: Sequence[Middleware] = (),
         meta: Mapping[str, Any] | None = None,
+        limits: Limits | None = None,
     ) -> TableRoute:
-        """Answer *method* (or ``"*"``) on *path* with *handler*.
+        """Answer *method* (or ``"*"``) on *path* with *handler*; *limits* are how much of what it takes.
 
         Raises:
             RouteError: the path, the name or the handler is no good, or another route answers this already.
         """
-        return self.router.add_route(
-            method, path, handler, name=name, expect_handler=expect_handler, middlewares=middlewares, meta=meta
-        )
+        options: dict[str, Any] = {"expect_handler": expect_handler, "middlewares": middlewares}
+        return self.router.add_route(method, path, handler, name=name, meta=meta, limits=limits, **options)
 
     def add_get(
         self, path: str, handler: Endpoint, *, name: str | None = None, allow_head: bool = True, **options: Any
@@ -230,18 +237,13 @@ class Application(RouteAdder, MutableMapping[str | web.AppKey[Any], Any]):
 
         def decorate(handler: E) -> E:
             self._table.check_open()
-            self._errors.add(what, handler)
+            self.errors.add(what, handler)
             self._install_boundary()
             return handler
 
         return decorate
 
     # Signals
-
-    @property
-    def on_response_prepare(self) -> Any:
-        """aiohttp's signal, ``async def hook(request, response)``: sent for every response before its headers go."""
-        return self.aiohttp.on_response_prepare
 
     def _connect_signals(self) -> None:
         lifespan = Lifespan(self.aiohttp, self.cleanup_ctx, self.logger)
@@ -253,6 +255,9 @@ class Application(RouteAdder, MutableMapping[str | web.AppKey[Any], Any]):
 
     async def _on_startup(self, _: web.Application) -> None:
         await self.on_startup.send(self)
+        theirs = self.aiohttp.middlewares or self._table.has_foreign_routes()
+        if theirs and not self.aiohttp.pre_frozen:
+            self._install_boundary()  # their errors and compressed bodies are treated as those of all others
         # A mount further up has indexed everything anew, and the table must stay the last one.
         self._table.move_to_end()
 
@@ -266,10 +271,13 @@ class Application(RouteAdder, MutableMapping[str | web.AppKey[Any], Any]):
         if request.get(PREPARED) is response:
             return  # an application around this one was asked first
         request[PREPARED] = response
+        has_body = request.method != "HEAD" and response.status not in {204, 304}
         if isinstance(response, web.Response):
+            if not has_body:
+                drop_body(request)
             if isinstance(response, web.HTTPException):
                 await show_fault(request, response)
-        elif request.method == "HEAD" or response.status in {204, 304}:
+        elif not has_body:
             end_with_headers(request)
         else:
             self._streams.note(request, response)
@@ -285,11 +293,12 @@ class Application(RouteAdder, MutableMapping[str | web.AppKey[Any], Any]):
         route = request.match_info.route
         if self._chain_is_ours and isinstance(route, TableRoute) and route.table is self._table:
             return await route.chain(request)
-        return await self._errors.guard(compose(self.middlewares, handler))(request)
+        return await self.errors.guard(compose(self.middlewares, handler))(request)
 
     def _before_freeze(self) -> tuple[Sequence[Middleware], bool]:
         check_signals(self)
-        for changeable in (self.middlewares, self.on_startup, self.on_shutdown, self.on_cleanup, self.cleanup_ctx):
+        signals = (self.on_startup, self.on_shutdown, self.on_cleanup, self.on_response_prepare)
+        for changeable in (self.middlewares, self.cleanup_ctx, *signals):
             changeable.freeze()
         # Middlewares on the wrapped application stay inside webkit's: then the chain is theirs to continue.
         self._chain_is_ours = len(self.aiohttp.middlewares) == 1
@@ -336,6 +345,7 @@ class Application(RouteAdder, MutableMapping[str | web.AppKey[Any], Any]):
                 expect_handler=route.expect_handler,
                 middlewares=route.middlewares,
                 meta=route.meta,
+                limits=route.limits,
             )
         if isinstance(thing, Feature):
             thing.setup(self)
@@ -380,6 +390,8 @@ class Application(RouteAdder, MutableMapping[str | web.AppKey[Any], Any]):
         """
         if isinstance(key, str) and key[:1] in {"", "/"}:
             return super().get(key, **options)
+        if key not in self.aiohttp:
+            refuse_lost_slash(key, default, options)
         return self.aiohttp.get(key, default)
 
     def __iter__(self) -> Iterator[str | web.AppKey[Any]]:

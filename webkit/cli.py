@@ -5,6 +5,7 @@ A word with a dot or a colon is an application, a bare word one of webkit's comm
 
 import argparse
 import asyncio
+import contextvars
 import errno
 import importlib
 import importlib.util
@@ -22,7 +23,7 @@ from aiohttp.abc import AbstractView
 from webkit._version import __version__
 from webkit.application import Application
 from webkit.binding import name_of
-from webkit.config import ServerConfig
+from webkit.config import DEBUG, ServerConfig
 from webkit.errors import ConfigError, did_you_mean
 from webkit.resources import TableRoute
 from webkit.routing import NameAlias
@@ -46,7 +47,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if words[:1] == ["static"]:
             return _build_static(words[1:])
         options, arguments = _parse(words)
-        return _serve_or_list(options, arguments)
+        # In a context of its own: --debug is for this one application.
+        return contextvars.copy_context().run(_serve_or_list, options, arguments)
     except UsageError as error:
         print(f"webkit: {error}", file=sys.stderr)
         return 2
@@ -134,6 +136,7 @@ def _parse(argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
 
 def _serve_or_list(options: argparse.Namespace, arguments: list[str]) -> int:
     config = _configure(options)
+    DEBUG.set(options.debug)
     here = str(Path.cwd())
     if here not in sys.path and "" not in sys.path:
         sys.path.insert(0, here)
@@ -201,7 +204,8 @@ def _where(error: BaseException) -> str:
     package = str(Path(__file__).parent)
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if not frame.filename.startswith((package, sys.base_prefix, "<"))]
-    own = [frame for frame in own if "site-packages" not in frame.filename]
+    # Compiled modules name their source as it lay where they were built: "uvloop/loop.pyx".
+    own = [frame for frame in own if "site-packages" not in frame.filename and Path(frame.filename).is_absolute()]
     return f" ({own[-1].filename}, line {own[-1].lineno})" if own else ""
 
 

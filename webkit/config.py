@@ -2,15 +2,21 @@
 
 import ssl
 from collections.abc import Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from socket import socket
+from typing import Final
 
 from webkit.access import compile_format
 from webkit.errors import ConfigError
 from webkit.tls import make_tls_context
 
-__all__ = ["ServerConfig"]
+__all__ = ["DEBUG", "ServerConfig"]
+
+#: Whether applications that are made from now on are in debug mode. The command line says so before it calls init, so
+#: that init can do more there: ``if app.debug:``.
+DEBUG: Final = ContextVar("webkit.debug", default=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

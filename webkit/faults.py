@@ -23,7 +23,7 @@ async def show_fault(request: web.Request, error: web.HTTPException) -> None:
     if fault is None or error.compression:
         return
     fault = replace(fault, instance=fault.instance or request.rel_url.raw_path)
-    form = choose_form(request.headers.get("Accept", ""))
+    form = choose_form(", ".join(request.headers.getall("Accept", ())))
     shown = _debug_page(request, error, fault, form)
     if shown is None and form == "html":
         shown = await _page_of_application(request, error, fault)

@@ -18,7 +18,9 @@ from aiohttp import web
 from msgspec import inspect as kinds
 from multidict import MultiMapping
 
-__all__ = ["Field", "can_be_json", "can_be_text", "fields_of", "make_field", "record_of"]
+from webkit.forms import Upload
+
+__all__ = ["Field", "can_be_json", "can_be_text", "fields_of", "is_made_of_uploads", "make_field", "record_of"]
 
 _RECORDS: Final = (kinds.StructType, kinds.DataclassType, kinds.TypedDictType)
 _SEQUENCES: Final = (kinds.ListType, kinds.SetType, kinds.FrozenSetType, kinds.VarTupleType)
@@ -46,6 +48,7 @@ class Field:
     takes_list: bool
     takes_empty: bool
     is_checkbox: bool
+    takes_file_field: bool = False
     numbers: frozenset[type] = frozenset()
 
     def pick(self, values: MultiMapping[Any]) -> Any:
@@ -70,7 +73,7 @@ class Field:
             if isinstance(text, str) and not text.isascii() and not _is_encodable(text):
                 raise msgspec.ValidationError(f"Expected text in UTF-8{place}")
         if not isinstance(raw, str):
-            return raw
+            return raw.as_file_field() if isinstance(raw, Upload) and self.takes_file_field else raw
         if self.is_checkbox and raw in _BOXES:
             return _BOXES[raw]
         fault = _fault_of_number(raw, self.numbers)
@@ -88,7 +91,8 @@ def make_field(key: str, kind: Any, info: Any, *, is_required: bool) -> Field:
     leaves = {type(leaf) for item in texts for leaf in _members_of(item)}
     is_checkbox = not takes_empty and kinds.BoolType in leaves
     numbers = frozenset() if leaves.intersection(_TAKE_ANY_TEXT) else _NUMBERS & leaves
-    return Field(key, kind, is_required, takes_list, takes_empty, is_checkbox, numbers)
+    takes_file_field = any(_is_file(member) and member.cls is web.FileField for member in texts)
+    return Field(key, kind, is_required, takes_list, takes_empty, is_checkbox, takes_file_field, numbers)
 
 
 def record_of(info: Any) -> Any:
@@ -113,6 +117,12 @@ def fields_of(record: Any) -> tuple[Field, ...]:
 def can_be_text(info: Any, *, with_files: bool) -> bool:
     """Whether a value can be made of the texts (and, in a form, files) that were sent under one name."""
     return any(all(_is_text(item, with_files) for item in _items_of(member)) for member in _members_of(info))
+
+
+def is_made_of_uploads(info: Any) -> bool:
+    """Whether a value is an ``Upload``, or a list of such: that comes from a form without anybody saying so."""
+    items = [item for member in _members_of(info) for item in _items_of(member)]
+    return any(isinstance(item, kinds.CustomType) and item.cls is Upload for item in items)
 
 
 def can_be_json(info: Any, seen: frozenset[type] = frozenset()) -> bool:
@@ -159,7 +169,7 @@ def _is_text(info: Any, with_files: bool) -> bool:
 
 
 def _is_file(info: Any) -> bool:
-    return isinstance(info, kinds.DataclassType) and info.cls is web.FileField
+    return isinstance(info, kinds.DataclassType | kinds.CustomType) and info.cls in {web.FileField, Upload}
 
 
 def _takes_empty(info: Any) -> bool:

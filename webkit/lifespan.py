@@ -24,7 +24,7 @@ from webkit.requests import APPLICATION
 if TYPE_CHECKING:
     from webkit.application import Application
 
-__all__ = ["Contexts", "FreezableList", "Lifespan", "Signal", "check_signals", "sub_applications"]
+__all__ = ["Contexts", "FreezableList", "Lifespan", "Signal", "SignalOfAiohttp", "check_signals", "sub_applications"]
 
 T = TypeVar("T")
 H = TypeVar("H", bound=Callable[..., Awaitable[Any]])
@@ -123,6 +123,14 @@ class Signal(FreezableList[SignalHandler]):
         """
         for handler in tuple(self):
             await _call_handler(self.name, handler, *args, **kwargs)
+
+
+class SignalOfAiohttp(Signal):
+    """A signal of aiohttp's own, which sends it to what is in here; with webkit's words for a change that is late."""
+
+    def __init__(self, name: str, wrapped: MutableSequence[Any]) -> None:
+        super().__init__(name)
+        self._items = wrapped  # type: ignore[assignment]
 
 
 def check_signals(application: "Application") -> None:

@@ -21,11 +21,11 @@ from typing import Annotated, Any, Final, Literal, TypeVar, Union, get_args, get
 
 import msgspec
 from aiohttp import web
-from aiohttp.http import HttpProcessingError
 from multidict import CIMultiDict, MultiDict, MultiMapping
 
 from webkit.errors import Problem, RouteError
-from webkit.fields import Field, can_be_json, can_be_text, fields_of, make_field, record_of
+from webkit.fields import Field, can_be_json, can_be_text, fields_of, is_made_of_uploads, make_field, record_of
+from webkit.forms import Form, read_form
 
 __all__ = [
     "Argument",
@@ -74,7 +74,6 @@ FormBody = Annotated[T, Source("form")]
 
 _AT_PATH: Final = re.compile(r"(.*) - at `(?:key in )?\$([^`]*)`", re.DOTALL)
 _MISSING: Final = re.compile("Object missing required field `(.*)`")
-_FORM_TYPES: Final = {"application/x-www-form-urlencoded", "multipart/form-data"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,11 +121,15 @@ def make_argument(parameter: inspect.Parameter, annotation: Any, origin: str) ->
     """
     kind, source = _split(annotation)
     where: Where = source.where if source is not None else "query"
+    if kind is Form or set(get_args(kind)) == {Form, type(None)}:
+        return Argument(parameter.name, "form", parameter.name, Form, parameter.default)
     key = source.name if source is not None and source.name else parameter.name
     if where == "header" and not (source and source.name):
         key = key.replace("_", "-")
     what = f"{parameter.name!r} of {origin} is annotated {_name(kind)}"
     info = _describe(kind, what)
+    if source is None and is_made_of_uploads(info):
+        where = "form"
     if where == "body":
         if not can_be_json(info):
             raise RouteError(f"{what}, which cannot be made of JSON. Use a Struct, or leave it out.")
@@ -158,7 +161,8 @@ async def collect(arguments: Sequence[Argument], request: web.Request) -> dict[s
     """Give the values of *arguments* from *request*.
 
     Raises:
-        Problem: 400 for a body that cannot be read, 415 for one of another type or charset, 422 for what does not fit.
+        Problem: 400 for a body that cannot be read, 415 for one of another type or charset, 422 for what does not fit,
+            413 and 415 for a form that the limits do not let in.
         HTTPRequestEntityTooLarge: the body is larger than the application takes.
     """
     wanted = {argument.where for argument in arguments}
@@ -201,6 +205,8 @@ class _Faults(Exception):
 def _convert(argument: Argument, inputs: Inputs) -> Any:
     if argument.where == "body":
         return _decode_json(argument, inputs.body)
+    if argument.type is Form:
+        return Form(inputs.form) if inputs.form or argument.is_required else argument.default
     sent: dict[str, MultiMapping[Any]] = {"query": inputs.query, "header": inputs.headers, "form": inputs.form}
     values = MultiDict(inputs.cookies) if argument.where == "cookie" else sent[argument.where]
     if argument.is_record:
@@ -316,16 +322,10 @@ async def _read_json_body(arguments: Sequence[Argument], request: web.Request) -
 
 
 async def _read_form(arguments: Sequence[Argument], request: web.Request) -> MultiMapping[Any]:
-    if not request.can_read_body and not any(a.is_required for a in arguments if a.where == "form"):
+    is_empty = not request.can_read_body and not request.content.total_bytes
+    if is_empty and not any(a.is_required for a in arguments if a.where == "form"):
         return MultiDict()
-    if request.content_type not in _FORM_TYPES:
-        raise Problem(415, detail=f"The body must be a form: {' or '.join(sorted(_FORM_TYPES))}.")
-    try:
-        return await request.post()
-    except LookupError:
-        raise Problem(415, detail="The form says a charset that nobody knows.") from None
-    except (ValueError, AssertionError, RuntimeError, HttpProcessingError) as error:
-        raise Problem(400, detail=f"The form cannot be read: {error}") from None
+    return (await read_form(request)).sent
 
 
 def _describe(kind: Any, what: str) -> Any:

@@ -5,6 +5,7 @@ index key that no path can equal: aiohttp never asks them. :mod:`webkit.routing`
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
@@ -13,7 +14,10 @@ from aiohttp.abc import AbstractView
 from yarl import URL
 
 from webkit.binding import Binding, bind, is_coroutine_function, name_of
+from webkit.boundary import meet_expectation
 from webkit.errors import RouteError
+from webkit.expect import when_read
+from webkit.limits import Limits, check_length
 from webkit.middleware import check_middlewares, compose
 from webkit.paths import PATH_SAFE, Template, normalize_literal
 from webkit.requests import add_query
@@ -24,7 +28,7 @@ from webkit.views import ViewBinding, bind_view
 if TYPE_CHECKING:
     from webkit.routing import RouteTable
 
-__all__ = ["INDEX_PREFIX", "DynamicResource", "MatchInfo", "PlainResource", "TableRoute"]
+__all__ = ["INDEX_PREFIX", "DynamicResource", "MatchInfo", "Miss", "PlainResource", "TableRoute"]
 
 # No path starts like this, so aiohttp's router never comes to the resources indexed under it.
 INDEX_PREFIX: Final = "webkit:"
@@ -47,8 +51,34 @@ class MatchInfo(web.UrlMappingMatchInfo):
         return self._table_route.entry
 
 
+class Miss(web.UrlMappingMatchInfo):
+    """aiohttp's 404 or 405, with webkit's way to meet an expectation: aiohttp's invites a body, to refuse it then."""
+
+    __slots__ = ("_miss",)
+
+    def __init__(self, miss: web.UrlMappingMatchInfo) -> None:
+        super().__init__({}, miss.route)
+        self._miss = miss
+        for app in reversed(miss.apps):
+            self.add_app(app)
+
+    @property
+    def http_exception(self) -> web.HTTPException | None:
+        """The error."""
+        return self._miss.http_exception
+
+    @property
+    def expect_handler(self) -> ExpectHandler:
+        """What aiohttp calls for a request with the header."""
+        return _meet_by_default
+
+
+async def _meet_by_default(request: web.Request) -> web.StreamResponse | None:
+    return await meet_expectation(request, when_read)
+
+
 class TableRoute(web.ResourceRoute):
-    """One method of one resource. ``endpoint`` is what the user registered, ``handler`` what is called."""
+    """One method of one resource. ``endpoint`` is what the user registered, ``entry`` what aiohttp calls for it."""
 
     def __init__(
         self,
@@ -60,6 +90,7 @@ class TableRoute(web.ResourceRoute):
         middlewares: Sequence[Middleware] = (),
         implied: bool = False,
         meta: Mapping[str, Any] | None = None,
+        limits: Limits | None = None,
     ) -> None:
         self.endpoint = endpoint
         self.table_resource = resource
@@ -69,23 +100,30 @@ class TableRoute(web.ResourceRoute):
         self.implied = implied
         #: What middlewares and tools want to know of the route.
         self.meta: Mapping[str, Any] = dict(meta or {})
+        #: How much of what it takes.
+        self.limits = limits
         self._view: ViewBinding | None = None
         self._binding: Binding | None = None
         self._plain = self._prepare(endpoint, resource.path_template)
         self.inner = self._plain
         self.chain = self._plain
         self.entry: Handler = self._plain
-        super().__init__(method, self._plain, resource, expect_handler=expect_handler)
+        self._meet = expect_handler or when_read
+        super().__init__(method, self._plain, resource, expect_handler=self._meet)
 
     @property
-    def handler(self) -> Handler:
-        """The endpoint with its binding and the middlewares of its route and group."""
-        return self.inner
+    def handler(self) -> Any:
+        """What the user registered, as in aiohttp: packages look here for a View class, or for a function's source."""
+        return self.endpoint
 
     @property
     def origin(self) -> str:
         """The endpoint's name for people."""
         return name_of(self.endpoint)
+
+    async def handle_expect_header(self, request: web.Request) -> web.StreamResponse | None:
+        """Ask the expect handler of the route; aiohttp calls this for a request with the header, before all else."""
+        return await meet_expectation(request, self._meet)
 
     def match(self, texts: dict[str, str], method: str) -> MatchInfo | None:
         """Give the match for *texts* (still quoted), or ``None`` when one of them does not convert."""
@@ -103,11 +141,15 @@ class TableRoute(web.ResourceRoute):
     ) -> None:
         """Compose the chains. *shared* is the entry of a table whose requests come through the boundary anyway."""
         inner = compose(self.middlewares, self._plain)
+        if self.limits is not None:
+            inner = _within(self.limits, inner)
         #: With the middlewares of the application around it: what the boundary calls.
         self.chain = guard(compose(middlewares, inner))
         self.inner = inner if shared else guard(inner)
         # PERF: aiohttp caches the chains of 1,024 handlers; with one entry for all, any number of routes is one.
         self.entry = shared or self.inner
+        if hasattr(self.endpoint, "get_request_config"):
+            self.entry = _with_cors_config(self.entry, self.endpoint)
 
     def _prepare(self, endpoint: Endpoint, template: Template) -> Handler:
         """Give the coroutine function that calls *endpoint* and makes a response of what it returns."""
@@ -126,6 +168,16 @@ class TableRoute(web.ResourceRoute):
         return handle
 
 
+def _within(limits: Limits, inner: Handler) -> Handler:
+    """Refuse what says itself that it is too large, before anybody asks for its first byte."""
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        check_length(request, limits)
+        return await inner(request)
+
+    return handle
+
+
 def _call_view(view: ViewBinding) -> Handler:
     async def handle(request: web.Request) -> web.StreamResponse:
         match_info: MatchInfo = request.match_info  # type: ignore[assignment]
@@ -139,6 +191,19 @@ def _call_foreign_view(view: type[AbstractView]) -> Handler:
         return await make_response(await view(request), request, name_of(view))
 
     return handle
+
+
+def _with_cors_config(entry: Handler, view: Any) -> Handler:
+    """Give *entry* the method that aiohttp-cors calls on the handler of a request where a View class has its mixin."""
+
+    def get_request_config(request: web.Request, method: str) -> Any:
+        # The mixin answers KeyError for what the class does not have: HEAD, which is get's, and the method of a 405.
+        name = "GET" if method == "HEAD" and not hasattr(view, "head") else method
+        return view.get_request_config(request, name) if hasattr(view, name.lower()) else {}
+
+    known: Any = partial(entry)
+    known.get_request_config = get_request_config
+    return known  # type: ignore[no-any-return]
 
 
 class _TableResource(web.Resource):
@@ -188,6 +253,7 @@ class _TableResource(web.Resource):
         middlewares: Sequence[Middleware] = (),
         implied: bool = False,
         meta: Mapping[str, Any] | None = None,
+        limits: Limits | None = None,
     ) -> TableRoute:
         """Answer *method* (or ``"*"``: any other) with *handler*.
 
@@ -208,6 +274,7 @@ class _TableResource(web.Resource):
             middlewares=middlewares,
             implied=implied,
             meta=meta,
+            limits=limits,
         )
         if self.table.claim(route):
             self.register_route(route)

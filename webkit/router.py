@@ -3,23 +3,29 @@
 All of them end in one call, ``add_route``, so they cannot differ.
 """
 
+import inspect
+import linecache
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 from aiohttp import web
 from aiohttp.abc import AbstractView
 
 from webkit.errors import NoSuchRoute, RouteError, did_you_mean
+from webkit.limits import Limits
 from webkit.middleware import check_middlewares
 from webkit.resources import DynamicResource, PlainResource, TableRoute
 from webkit.routing import MountPoint, NameAlias, RouteTable
 from webkit.shadows import find_shadowed
 from webkit.types import Endpoint, ExpectHandler, Middleware, Route
 
-__all__ = ["Decorator", "Group", "RouteAdder", "Router"]
+__all__ = ["Decorator", "Group", "RouteAdder", "Router", "refuse_lost_slash"]
 
 E = TypeVar("E", bound=Endpoint)
+
+_DECORATION: Final = re.compile(r"\s*@\s*[\w.]+\.get\(")
 
 
 class Decorator(Protocol):
@@ -44,6 +50,7 @@ class RouteAdder(ABC):
         expect_handler: ExpectHandler | None = None,
         middlewares: Sequence[Middleware] = (),
         meta: Mapping[str, Any] | None = None,
+        limits: Limits | None = None,
     ) -> TableRoute:
         """Answer *method* on *path* with *handler*."""
 
@@ -52,6 +59,10 @@ class RouteAdder(ABC):
         self, path: str, handler: Endpoint, *, name: str | None = None, allow_head: bool = True, **options: Any
     ) -> TableRoute:
         """Answer GET, and HEAD unless *allow_head* is false."""
+
+    @abstractmethod
+    def add_static(self, prefix: str, path: Any, **options: Any) -> web.AbstractResource:
+        """Serve a folder as aiohttp does; ``app.mount(prefix, Static(folder))`` is webkit's own way."""
 
     def add_routes(self, routes: Iterable[Route | web.AbstractRouteDef]) -> list[web.AbstractRoute]:
         """Add webkit's ``Route`` objects, or what ``web.get(...)`` and ``web.RouteTableDef`` of aiohttp hold."""
@@ -67,6 +78,7 @@ class RouteAdder(ABC):
                         expect_handler=route.expect_handler,
                         middlewares=route.middlewares,
                         meta=route.meta,
+                        limits=route.limits,
                     )
                 )
             elif isinstance(route, web.AbstractRouteDef):
@@ -174,6 +186,7 @@ class Group(RouteAdder):
         expect_handler: ExpectHandler | None = None,
         middlewares: Sequence[Middleware] = (),
         meta: Mapping[str, Any] | None = None,
+        limits: Limits | None = None,
     ) -> TableRoute:
         """Answer *method* on the prefix and *path*; the middlewares of the group are outside those of the route."""
         return self._outer.add_route(
@@ -184,6 +197,7 @@ class Group(RouteAdder):
             expect_handler=expect_handler,
             middlewares=(*self._middlewares, *middlewares),
             meta=meta,
+            limits=limits,
         )
 
     def add_get(
@@ -192,6 +206,19 @@ class Group(RouteAdder):
         """Answer GET, and HEAD unless *allow_head* is false."""
         options["middlewares"] = (*self._middlewares, *options.get("middlewares", ()))
         return self._outer.add_get(self._below(path), handler, name=name, allow_head=allow_head, **options)
+
+    def add_static(self, prefix: str, path: Any, **options: Any) -> web.AbstractResource:
+        """Serve a folder below the prefix as aiohttp does.
+
+        Raises:
+            RouteError: the group has middlewares. They would not be around the files, which may be what they guard.
+        """
+        if self._middlewares:
+            raise RouteError(
+                f"The middlewares of the group {self._prefix!r} cannot be put around a folder that aiohttp serves. "
+                "Mount an application that has them, with Static(folder) in it."
+            )
+        return self._outer.add_static(self._below(prefix), path, **options)
 
     def _below(self, path: str) -> str:
         if path and not path.startswith("/"):
@@ -220,6 +247,7 @@ class Router(RouteAdder, Mapping[str, web.AbstractResource]):
         expect_handler: ExpectHandler | None = None,
         middlewares: Sequence[Middleware] = (),
         meta: Mapping[str, Any] | None = None,
+        limits: Limits | None = None,
     ) -> TableRoute:
         """Answer *method* on *path* with *handler*.
 
@@ -227,7 +255,9 @@ class Router(RouteAdder, Mapping[str, web.AbstractResource]):
             RouteError: the path, the name or the handler is no good, or another route answers this already.
         """
         resource = self.add_resource(path, name=name)
-        return resource.add_route(method, handler, expect_handler=expect_handler, middlewares=middlewares, meta=meta)
+        return resource.add_route(
+            method, handler, expect_handler=expect_handler, middlewares=middlewares, meta=meta, limits=limits
+        )
 
     def add_get(
         self, path: str, handler: Endpoint, *, name: str | None = None, allow_head: bool = True, **options: Any
@@ -246,7 +276,11 @@ class Router(RouteAdder, Mapping[str, web.AbstractResource]):
 
     def get(self, key: str, default: Any = None, **options: Any) -> Any:  # type: ignore[override]
         """Decorate the handler of GET (and HEAD) on a path, or give the resource of a name, or *default*."""
-        return super().get(key, **options) if key[:1] in {"", "/"} else self._wrapped.get(key, default)
+        if key[:1] in {"", "/"}:
+            return super().get(key, **options)
+        if key not in self._wrapped:
+            refuse_lost_slash(key, default, options)
+        return self._wrapped.get(key, default)
 
     def resources(self) -> list[web.AbstractResource]:
         """Give the resources, mounted applications among them as aiohttp shows them."""
@@ -289,3 +323,18 @@ class Router(RouteAdder, Mapping[str, web.AbstractResource]):
 
     def __bool__(self) -> bool:
         return True
+
+
+def refuse_lost_slash(key: object, default: object, options: Mapping[str, Any]) -> None:
+    """Refuse ``@app.get("users")``, which looks up a key that there is not, and would decorate with ``None``.
+
+    The options of a route show that one was meant, and so does the line of the call, where a decorator stands.
+
+    Raises:
+        RouteError: a path was meant.
+    """
+    frame = inspect.currentframe()
+    caller = frame.f_back.f_back if frame is not None and frame.f_back is not None else None
+    line = "" if caller is None else linecache.getline(caller.f_code.co_filename, caller.f_lineno)
+    if isinstance(key, str) and default is None and (options or _DECORATION.match(line)):
+        raise RouteError(f"A path starts with '/': write {'/' + key!r} instead of {key!r}.")

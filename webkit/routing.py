@@ -6,16 +6,19 @@ everything else there when the application freezes. What is added straight to ai
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Literal, get_args
+from typing import Any, Final, Literal, get_args
 
-from aiohttp import web
+from aiohttp import HttpVersion11, hdrs, web
 from yarl import URL
 
+from webkit.checks import GOOD_HOSTS, find_refusal
 from webkit.errors import ConfigError, RouteError
+from webkit.limits import take_limits
 from webkit.matching import Matcher
 from webkit.paths import normalize_literal, parse
-from webkit.requests import add_query, url_of
-from webkit.resources import INDEX_PREFIX, DynamicResource, MatchInfo, PlainResource, TableRoute
+from webkit.refusals import REFUSAL, closing, pass_expectation, refuse
+from webkit.requests import APPLICATION, add_query, url_of
+from webkit.resources import INDEX_PREFIX, DynamicResource, MatchInfo, Miss, PlainResource, TableRoute
 from webkit.types import Handler, Middleware
 
 __all__ = ["MountPoint", "NameAlias", "RouteTable", "TrailingSlash"]
@@ -25,6 +28,9 @@ TrailingSlash = Literal["strict", "redirect", "ignore"]
 
 # aiohttp's answer of a resource: the match or None, and the methods that the path would allow.
 Resolved = tuple[web.UrlMappingMatchInfo | None, set[str]]
+
+# The table that has found nothing and asks what the others have.
+_STEPS_BACK: "Final[web.RequestKey[Any]]" = web.RequestKey("webkit.steps_back", object)
 
 
 class _Unlisted(web.AbstractResource):
@@ -85,7 +91,8 @@ class RouteTable(_Unlisted):
         # Of no resource that anybody sees: they answer for paths that are no route's.
         nowhere = PlainResource(self, parse("/"))
         self._slash_route = TableRoute("*", _redirect_slash, nowhere)
-        self._refusal = TableRoute("*", _refuse_expectation, nowhere, expect_handler=_refuse_expectation)
+        self._whole_server = TableRoute("OPTIONS", _answer_for_server, nowhere)
+        self._refused = TableRoute("*", refuse, nowhere, expect_handler=pass_expectation)
         router.register_resource(self)
 
     def add_resource(self, path: str, *, name: str | None = None) -> PlainResource | DynamicResource:
@@ -161,6 +168,11 @@ class RouteTable(_Unlisted):
                 return match, allowed
         return None, allowed
 
+    def has_foreign_routes(self) -> bool:
+        """Whether aiohttp's router has routes of its own; those of its folders take no bodies, and do not count."""
+        ours = (_Unlisted, PlainResource, DynamicResource, web.StaticResource)
+        return any(len(resource) > 0 and not isinstance(resource, ours) for resource in self._router.resources())
+
     def move_to_end(self) -> None:
         """Stand behind everything that aiohttp's router holds under the same key."""
         self._router.unindex_resource(self)
@@ -181,8 +193,9 @@ class RouteTable(_Unlisted):
         self.frozen = True
         shared = _call_inner if behind_boundary else None
         routes = [route for resource in self.resources for route in resource.table_routes]
-        for route in (*routes, self._slash_route, self._refusal):
+        for route in (*routes, self._slash_route, self._whole_server):
             route.compile(middlewares, self._guard, shared)
+        self._refused.compile((), lambda handler: closing(self._guard(handler)), shared)
         self._prepared_matcher()
         self.move_to_end()
 
@@ -196,12 +209,43 @@ class RouteTable(_Unlisted):
         path = self.path_below(request)
         if path is None:
             return None, set()
-        if not request.headers.get("Expect", "").isascii():
-            return MatchInfo({}, self._refusal, {}), set()
+        headers = request.headers
+        # PERF: written out, because every request comes here; find_refusal would find nothing.
+        if (
+            headers.get(hdrs.HOST) not in GOOD_HOSTS
+            or request.version is not HttpVersion11
+            or hdrs.TRANSFER_ENCODING in headers
+            or request.raw_path[0] != "/"
+        ) and (refused := self.refuse(request)) is not None:
+            return refused, set()
         match, allowed = self.find(request.method, path)
-        if match is None and not allowed and self._trailing_slash != "strict":
-            return self._find_with_other_slash(request.method, path)
+        if match is not None:
+            take_limits(request, match)
+            return match, allowed
+        if path == "*":
+            return MatchInfo({}, self._whole_server, {}), set()
+        if not allowed and self._trailing_slash != "strict":
+            match, allowed = self._find_with_other_slash(request.method, path)
+            take_limits(request, match)
+        if match is None and request.headers.get(hdrs.EXPECT) and request.get(_STEPS_BACK) is not self:
+            match = await self._resolve_miss(request)
         return match, allowed
+
+    def refuse(self, request: web.Request) -> web.UrlMappingMatchInfo | None:
+        """Give the match that refuses *request*, ``None`` where nothing is wrong with it."""
+        refusal = find_refusal(request.version, request.raw_path, request.headers)
+        if refusal is None:
+            return None
+        request[REFUSAL] = refusal
+        return MatchInfo({}, self._refused, {})
+
+    async def _resolve_miss(self, request: web.Request) -> web.UrlMappingMatchInfo:
+        """Give aiohttp's own 404 or 405, as one that does not tell the client to send its body."""
+        # Only aiohttp's router knows what is allowed elsewhere, so it is asked once more, without this table's answer.
+        request[_STEPS_BACK] = self
+        found = await self._router.resolve(request)
+        del request[_STEPS_BACK]
+        return found if found.http_exception is None else Miss(found)
 
     def _find_with_other_slash(self, method: str, path: str) -> Resolved:
         match, allowed = self.find(method, path[:-1] if path.endswith("/") else path + "/")
@@ -234,9 +278,9 @@ async def _redirect_slash(request: web.Request) -> None:
     raise web.HTTPPermanentRedirect(URL.build(path=path, query_string=request.rel_url.raw_query_string, encoded=True))
 
 
-async def _refuse_expectation(request: web.Request) -> None:
-    """Refuse an ``Expect`` that is no ASCII: aiohttp would repeat it in its answer, and crash where it is no UTF-8."""
-    raise web.HTTPExpectationFailed
+async def _answer_for_server(request: web.Request) -> web.StreamResponse:
+    """Answer ``OPTIONS *``, which asks whether the server is there (RFC 9110, 9.3.7)."""
+    return web.Response(status=204)
 
 
 async def _call_inner(request: web.Request) -> web.StreamResponse:
@@ -261,6 +305,7 @@ class MountPoint(_Unlisted):
         table.last = None
         #: aiohttp's resource of the mounted application, known once it is mounted.
         self.target: web.AbstractResource | None = None
+        self._is_foreign = False
 
     def comes_after(self, resource: "PlainResource | DynamicResource") -> bool:
         """Whether *resource* is asked before the mounted application."""
@@ -275,10 +320,21 @@ class MountPoint(_Unlisted):
     async def resolve(self, request: web.Request) -> Resolved:
         """Ask the parent's more exact routes, then the mounted application."""
         path = self._table.path_below(request)
+        # The mounted application may be one of aiohttp's, and refuse nothing.
+        if path is not None and (refused := self._table.refuse(request)) is not None:
+            return refused, set()
         match, allowed = (None, set()) if path is None else self._table.find(request.method, path, ahead_of=self)
         if match is not None or self.target is None:
+            take_limits(request, match)
             return match, allowed
-        return await self.target.resolve(request)
+        match, allowed = await self.target.resolve(request)
+        if self._is_foreign and request.headers.get(hdrs.EXPECT) and match is not None and match.http_exception:
+            match = Miss(match)
+        return match, allowed
+
+    def freeze(self) -> None:
+        """Note whether what is mounted is an application of aiohttp's, whose 404 invites bodies."""
+        self._is_foreign = self.target is not None and APPLICATION not in self.target.get_info()["app"]
 
     def add_prefix(self, prefix: str) -> None:
         """Note the prefix of an application that mounts the parent."""

@@ -55,6 +55,11 @@ class Server:
         self._forced = asyncio.Event()
 
     @property
+    def runner(self) -> Runner:
+        """What serves the application, for those who listen by themselves."""
+        return self._runner
+
+    @property
     def urls(self) -> list[str]:
         """Where the server answers."""
         named = [url_of(address, self._config) for address in self._runner.addresses]

@@ -88,10 +88,10 @@ class Static:
     def routes(self) -> Iterator[Route]:
         """Give GET and HEAD for the files, and for the folder itself where folders are answered."""
         yield Route("GET", "/{path:path}", self.serve, name=self.name)
-        yield Route("HEAD", "/{path:path}", self.serve)
+        yield Route("HEAD", "/{path:path}", self.serve, name=self.name)
         if self.show_index or self.index:
             # Without the slash, too: that one redirects.
-            for method, path in product(("GET", "HEAD"), ("/", "")):
+            for path, method in product(("/", ""), ("GET", "HEAD")):
                 yield Route(method, path, self.serve)
 
     def setup(self, app: "Application") -> None:

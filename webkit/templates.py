@@ -46,6 +46,8 @@ P = ParamSpec("P")
 #: ``async def processor(request)`` or a plain function; the names that it gives are known in every template.
 ContextProcessor = Callable[[web.Request], Mapping[str, Any] | Awaitable[Mapping[str, Any]]]
 
+# Beside the environment that somebody may set up with aiohttp-jinja2 itself, whichever comes first.
+_ENVIRONMENT: Final = web.AppKey("webkit.templates.environment", jinja2.Environment)
 _REQUEST: Final[ContextVar[web.Request | None]] = ContextVar("webkit.templates.request", default=None)
 
 
@@ -102,9 +104,12 @@ class Templates:
         self._options = environment_options | {"enable_async": enable_async}
 
     def setup(self, app: "Application") -> None:
-        """Make an environment for *app*. aiohttp-jinja2's own functions and decorator find it too."""
+        """Make an environment for *app*. aiohttp-jinja2's own functions and decorator use it, if they have no other."""
+        wrapped = app.aiohttp
+        has_other = wrapped.get(aiohttp_jinja2.APP_KEY) is not wrapped.get(_ENVIRONMENT)
         environment = aiohttp_jinja2.setup(
-            app.aiohttp,
+            wrapped,
+            app_key=_ENVIRONMENT,
             loader=self._loader,
             filters=self._filters,
             default_helpers=False,
@@ -114,6 +119,8 @@ class Templates:
         links = _Links(app)
         own = {"app": app, "static": links.static, "url": links.url, "url_for": links.url_for}
         environment.globals.update(own | self._globals)
+        if not has_other:
+            wrapped[aiohttp_jinja2.APP_KEY] = environment
         app[RENDERER] = self
 
         async def follow_debug(app: "Application") -> None:
@@ -140,7 +147,7 @@ class Templates:
         name = f"errors/{status}.html"
         matched = request.match_info
         app = next(app for app in reversed(matched.apps) if app.get(RENDERER) is self)
-        if not _has_template(aiohttp_jinja2.get_env(app), name):
+        if not _has_template(app[_ENVIRONMENT], name):
             return None
         asking, matched.current_app = matched.current_app, app
         try:
@@ -162,7 +169,7 @@ class Templates:
     def _environment_around(self, request: web.Request) -> jinja2.Environment:
         for app in _apps_around(request):
             if app.get(RENDERER) is self:
-                return aiohttp_jinja2.get_env(app)
+                return app[_ENVIRONMENT]
         raise ConfigError("These templates are not those of the request's application: app.use(templates).")
 
     @contextmanager

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["run_in_thread", "running"]
+__all__ = ["run_in_thread", "running", "start_in_thread"]
 
 _lock = threading.Lock()
 _running = 0
@@ -14,6 +14,11 @@ _running = 0
 async def run_in_thread(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     """Give what *function* gives, called in a thread with the context variables of the caller."""
     return await asyncio.to_thread(_counted, function, args, kwargs)
+
+
+def start_in_thread(function: Callable[..., Any], *args: Any) -> "asyncio.Future[Any]":
+    """Call *function* in a thread now, and give a future for what it gives; it is called even if nobody waits."""
+    return asyncio.get_running_loop().run_in_executor(None, _counted, function, args, {})
 
 
 def running() -> int:

@@ -11,6 +11,7 @@ from aiohttp import web
 
 if TYPE_CHECKING:
     from webkit.application import Application
+    from webkit.limits import Limits
 
 __all__ = [
     "RENDERER",
@@ -42,7 +43,7 @@ class Route:
 
     *method* is one HTTP method or ``"*"``. ``GET`` answers ``GET`` alone; the short form ``app.get`` adds HEAD.
     *middlewares* run for this route only, the first listed is the outermost. *meta* is whatever middlewares and tools
-    want to know of a route: ``request.match_info.route.meta``.
+    want to know of a route: ``request.match_info.route.meta``. *limits* are how much of what it takes.
     """
 
     method: str
@@ -52,6 +53,7 @@ class Route:
     expect_handler: ExpectHandler | None = None
     middlewares: Sequence[Middleware] = ()
     meta: Mapping[str, Any] = field(default_factory=dict)
+    limits: "Limits | None" = None
 
 
 @runtime_checkable
