@@ -14,8 +14,13 @@ FOR_RUN := $(VENV)/.installed-for-run
 FOR_DEV := $(VENV)/.installed-for-dev
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
+# The figures in the documentation are those of Python 3.13: it is taken where there is one.
+BENCH_PYTHON ?= $(shell python3.13 -c 'print("python3.13")' 2>/dev/null || echo $(PYTHON))
+BENCH_VENV := .venv-bench
+FOR_BENCH := $(BENCH_VENV)/.installed-for-bench
+
 .DEFAULT_GOAL := help
-.PHONY: help install run test test-matrix check docs screenshot clean
+.PHONY: help install run test test-matrix check docs bench bench-quick screenshot clean
 
 help: ## list these commands
 	@echo "make PYTHON=python3.12 COMMAND chooses the interpreter (now: $(PYTHON)), 3.11 or newer."
@@ -41,11 +46,17 @@ check: $(FOR_DEV) ## check format, lint, types and the layers
 docs: $(FOR_DEV) ## build the documentation into docs/_build
 	$(BIN)/sphinx-build -W -n --keep-going -b html docs docs/_build
 
+bench: $(FOR_BENCH) ## measure webkit beside bare aiohttp and its peers, and write the page about it (half an hour)
+	$(BENCH_VENV)/bin/python -m bench.run $(ARGS)
+
+bench-quick: $(FOR_BENCH) ## the same with four peers, in two minutes (ARGS="--only in-process" for a part)
+	$(BENCH_VENV)/bin/python -m bench.run --quick $(ARGS)
+
 screenshot: $(FOR_DEV) ## take the picture in the README anew, with the installed Chromium
 	$(BIN)/python docs/take_screenshot.py
 
 clean: ## remove all that these commands have made, .venv too
-	rm -rf $(VENV) .venv-matrix docs/_build build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(BENCH_VENV) .venv-matrix docs/_build bench/results/quick.json build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(CREATED):
@@ -63,3 +74,10 @@ $(FOR_DEV): $(CREATED) pyproject.toml
 	@echo "Installing webkit and what its development needs into $(VENV): once, it takes a minute."
 	@$(PIP_INSTALL) --editable ".[dev]"
 	@touch $(FOR_RUN) $@
+
+# Nothing of the development's is in here: the peers' packages must not meet ours.
+$(FOR_BENCH): bench/requirements.txt bench/install.py pyproject.toml
+	@echo "Installing webkit and its peers into $(BENCH_VENV): once, it takes a minute."
+	$(BENCH_PYTHON) -m venv --clear $(BENCH_VENV)
+	@$(BENCH_VENV)/bin/python -m bench.install
+	@touch $@

@@ -1,0 +1,152 @@
+"""What webkit has to reach, as data: a floor is missed when the median of a ratio does not reach it.
+
+A floor that cannot be met after honest work is lowered here only together with the measurement and the reason, which
+`docs/explanation/performance.md` tells too (``Floor.because``).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from bench.figures import Measurement, Ratio
+from bench.peers import AIOHTTP, PEERS, WEBKIT
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One contender's samples of one measurement."""
+
+    key: str
+    contender: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Floor:
+    """A bound for a ratio of two figures of one run: ``at_most``, or ``at_least``."""
+
+    title: str
+    of: Figure
+    to: Figure
+    at_most: float | None = None
+    at_least: float | None = None
+    goal: float | None = None
+    because: str = ""  #: why it is lower than it once was
+
+    @property
+    def bound(self) -> str:
+        """The bound in words."""
+        return f"at most {self.at_most:g}" if self.at_most is not None else f"at least {self.at_least:g}"
+
+    def is_met_by(self, ratio: float) -> bool:
+        """Tell whether *ratio* lies within the bound."""
+        return (self.at_most is None or ratio <= self.at_most) and (self.at_least is None or ratio >= self.at_least)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A floor, and what was measured; ``None`` where it was not."""
+
+    floor: Floor
+    ratio: Ratio | None
+
+    @property
+    def is_missed(self) -> bool:
+        """Whether it was measured and not reached."""
+        return self.ratio is not None and not self.floor.is_met_by(self.ratio.median)
+
+    @property
+    def word(self) -> str:
+        """The verdict in a word or two."""
+        if self.ratio is None:
+            return "not measured"
+        if self.is_missed:
+            return "MISSED"
+        goal = self.floor.goal
+        if goal is None:
+            return "met"
+        reached = self.ratio.median <= goal if self.floor.at_most is not None else self.ratio.median >= goal
+        return "met, and the goal" if reached else "met"
+
+
+def _cpu(what: str, key: str, at_most: float, goal: float) -> Floor:
+    """Bound the processor time of webkit, as a part of bare aiohttp's."""
+    of, to = Figure(f"cpu:{key}", WEBKIT), Figure(f"cpu:{key}", AIOHTTP)
+    return Floor(title=f"processor time, {what}: webkit / bare aiohttp", of=of, to=to, at_most=at_most, goal=goal)
+
+
+def _speed(what: str, key: str, against: str, at_least: float, goal: float | None = None) -> Floor:
+    """Bound the requests per second of webkit, as a multiple of another's."""
+    of, to = Figure(f"speed:{key}", WEBKIT), Figure(f"speed:{key}", against)
+    title = f"requests/s, {what}: webkit / {PEERS[against].title}"
+    return Floor(title=title, of=of, to=to, at_least=at_least, goal=goal)
+
+
+def _speeds(against: str, bounds: tuple[float, float, float], goals: tuple[float, float, float]) -> tuple[Floor, ...]:
+    """Bound the three simple requests: text, JSON, parameter."""
+    rows = zip(("text", "json", "parameter"), ("text", "JSON", "parameter"), bounds, goals, strict=True)
+    return tuple(_speed(what, key, against, at_least, goal) for key, what, at_least, goal in rows)
+
+
+FLOORS: Final = (
+    _cpu("text", "text", 0.80, 0.70),
+    _cpu("JSON", "json", 0.72, 0.65),
+    _cpu("parameter", "parameter", 0.72, 0.65),
+    _cpu("access log", "log", 0.40, 0.33),
+    _cpu("5 middlewares", "middlewares-5", 0.70, 0.62),
+    Floor(
+        title="processor time, webkit: the last of 10,000 routes / of 10",
+        of=Figure("cpu:shared-10000", WEBKIT),
+        to=Figure("cpu:shared-10", WEBKIT),
+        at_most=1.15,
+    ),
+    Floor(
+        title="processor time, the last of 10,000 routes with one prefix: bare aiohttp / webkit",
+        of=Figure("cpu:shared-10000", AIOHTTP),
+        to=Figure("cpu:shared-10000", WEBKIT),
+        at_least=200,
+    ),
+    Floor(
+        title="processor time, router alone, 651 paths of an API: bare aiohttp / webkit",
+        of=Figure("cpu:resolve", AIOHTTP),
+        to=Figure("cpu:resolve", WEBKIT),
+        at_least=5,
+        goal=8,
+    ),
+    *_speeds(AIOHTTP, (1.15, 1.25, 1.25), (1.25, 1.4, 1.4)),
+    _speed("access log", "log", AIOHTTP, 2, 2.5),
+    *_speeds("starlette", (1.1, 1.2, 1.2), (1.3, 1.4, 1.4)),
+    *_speeds("fastapi", (2.5, 2.5, 2.5), (3, 3, 3)),
+    *_speeds("litestar", (1.1, 1.2, 1.2), (1.3, 1.4, 1.4)),
+    *_speeds("blacksheep", (1.1, 1.2, 1.2), (1.3, 1.4, 1.4)),
+    *_speeds("falcon", (1.1, 1.2, 1.2), (1.3, 1.4, 1.4)),
+    *_speeds("blacksheep-granian", (1, 1, 1), (1.25, 1.25, 1.25)),
+    _speed("template", "template", AIOHTTP, 1.2),
+    _speed("validated body", "post", "fastapi", 3),
+    _speed("validated body", "post", "litestar", 1.5),
+    Floor(
+        title="time to import: webkit / aiohttp.web",
+        of=Figure("import", WEBKIT),
+        to=Figure("import", AIOHTTP),
+        at_most=1.25,
+        goal=1.15,
+    ),
+    Floor(
+        title="memory of an idle connection: webkit / bare aiohttp",
+        of=Figure("memory:connection", WEBKIT),
+        to=Figure("memory:connection", AIOHTTP),
+        at_most=1.1,
+    ),
+)
+
+
+def judge(measurements: Mapping[str, Measurement]) -> list[Verdict]:
+    """Compare what was measured, by key, with all floors."""
+    return [Verdict(floor, _ratio_of(floor, measurements)) for floor in FLOORS]
+
+
+def _ratio_of(floor: Floor, measurements: Mapping[str, Measurement]) -> Ratio | None:
+    above, below = (
+        measurements[figure.key].samples.get(figure.contender) if figure.key in measurements else None
+        for figure in (floor.of, floor.to)
+    )
+    return Ratio.of(above, below) if above and below else None

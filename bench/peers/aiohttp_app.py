@@ -1,0 +1,95 @@
+"""Bare aiohttp.web, with aiohttp-jinja2 for the page and msgspec for the checked body, as it brings neither.
+
+Run:  python -m bench.peers.aiohttp_app PORT [--access-log]
+"""
+
+import json
+import logging
+import sys
+from collections.abc import Iterable
+
+import aiohttp_jinja2
+import jinja2
+import msgspec
+import uvloop
+from aiohttp import BodyPartReader, web
+from aiohttp.typedefs import Middleware
+
+from bench.content import FILES, MESSAGE, ROWS, TEMPLATES, TEXT, User, new_upload
+
+# json.dumps as it is, but for the blanks: all applications answer the same bytes.
+dumps = json.JSONEncoder(separators=(",", ":")).encode
+decode_user = msgspec.json.Decoder(User).decode
+routes = web.RouteTableDef()
+
+
+@routes.get("/")
+async def text(request: web.Request) -> web.Response:
+    """Answer a text."""
+    return web.Response(text=TEXT)
+
+
+@routes.get("/json")
+async def message(request: web.Request) -> web.Response:
+    """Answer JSON."""
+    return web.json_response(MESSAGE, dumps=dumps)
+
+
+@routes.get("/users/{id}")
+async def user(request: web.Request) -> web.Response:
+    """Answer what is in the path, as a number."""
+    try:
+        number = int(request.match_info["id"])
+    except ValueError:
+        raise web.HTTPNotFound from None
+    return web.json_response({"id": number}, dumps=dumps)
+
+
+@routes.get("/page")
+@aiohttp_jinja2.template("rows.html")
+async def page(request: web.Request) -> dict[str, object]:
+    """Render the page."""
+    return {"title": TEXT, "rows": ROWS}
+
+
+@routes.post("/users")
+async def add_user(request: web.Request) -> web.Response:
+    """Check a body, and send it back."""
+    try:
+        added = decode_user(await request.read())
+    except msgspec.DecodeError as error:
+        raise web.HTTPUnprocessableEntity(text=str(error)) from error
+    return web.json_bytes_response(added, dumps=msgspec.json.encode)
+
+
+@routes.post("/upload")
+async def upload(request: web.Request) -> web.Response:
+    """Store the file of a form as it comes in, as aiohttp's documentation does it."""
+    size = 0
+    async for part in await request.multipart():
+        if isinstance(part, BodyPartReader):
+            with new_upload().open("wb") as file:
+                while chunk := await part.read_chunk(65536):
+                    size += file.write(chunk)
+    return web.json_response({"size": size}, dumps=dumps)
+
+
+def create_app(middlewares: Iterable[Middleware] = ()) -> web.Application:
+    """Make the application."""
+    app = web.Application(middlewares=middlewares)
+    aiohttp_jinja2.setup(app, loader=jinja2.FileSystemLoader(TEMPLATES), auto_reload=False)
+    app.add_routes(routes)
+    app.router.add_static("/static", FILES)
+    return app
+
+
+def main() -> None:
+    """Serve on the port that is named."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    port, logs = int(sys.argv[1]), "--access-log" in sys.argv
+    access_log = logging.getLogger("aiohttp.access") if logs else None
+    web.run_app(create_app(), host="127.0.0.1", port=port, access_log=access_log, loop=uvloop.new_event_loop())
+
+
+if __name__ == "__main__":
+    main()
