@@ -211,6 +211,14 @@ def test_the_email_parser_sees_the_same_parts(parts: list[tuple[str, str | None,
         (form(part("attachment; name=a")), 400, 'must say Content-Disposition: form-data; name="..."'),
         (form(part("")), 400, "must say Content-Disposition"),
         (form(f"--{BOUNDARY}\r\n\r\n1\r\n".encode()), 400, "must have one Content-Disposition; it has 0"),
+        (
+            form(
+                f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="a"\r\n'
+                "Content-Type: image/png\r\nContent-Type: text/html\r\n\r\n1\r\n".encode()
+            ),
+            400,
+            "may have one Content-Type; it has several",
+        ),
         (form(part("form-data; name=a", "1", "Content-Disposition: form-data; name=b")), 400, "it has 2"),
         (form(part("form-data; name=a; NAME=b")), 400, "of part 1 says 'name' twice"),
         (form(part('form-data; name="a')), 400, "cannot be read from '; name=\"a' on"),

@@ -18,13 +18,12 @@ from aiohttp import web
 from tests.serving import AnyApplication, Client, Serve, run_by_webkit
 from tests.test_tls import make_certificate
 from webkit import Application, ConfigError, Server, ServerConfig
-from webkit._aiohttp import limits_of_forms
 from webkit.serverlog import ServerLog
 
 HOST = b"Host: localhost\r\n"
 CHUNKED = b"Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"
 
-needs_new_aiohttp = pytest.mark.skipif(not limits_of_forms(1), reason="aiohttp before 3.14.4 crashed, or forgot it.")
+needs_new_aiohttp = pytest.mark.needs_aiohttp("3.14.4")  # which crashed before, or forgot it
 
 
 async def echo(request: web.Request) -> str:
@@ -508,6 +507,43 @@ async def test_where_the_application_stays_with_http_the_next_request_follows(ow
     answers = await client.send(ask + last)
     assert statuses(answers) == [200, 200]
     assert answers.endswith(b"POST / hello")
+
+
+async def test_what_follows_a_switch_that_is_declined_is_no_request_but_the_body_of_the_next(own: Serve) -> None:
+    client = await own(echoing())
+    reader, writer = await asyncio.open_connection(client.url.host, client.url.port)
+    inner = b"GET /inner HTTP/1.1\r\nHost: h\r\n\r\n"
+    first = b"GET /ask HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n"
+    second = b"POST /outer HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % (500 + len(inner))
+    writer.write(first + second + b"x" * 500)
+    await reader.readuntil(b"GET /ask")
+    writer.write(inner)
+    answer = await asyncio.wait_for(reader.read(), 10)
+    writer.close()
+    assert statuses(answer) == [200]
+    assert b"POST /outer" in answer
+
+
+@pytest.mark.parametrize("rest", [b"\r\nzz\r\n", b"\r\n0\r\nfoo\r\n\r\n"])
+async def test_a_reader_that_waits_between_two_chunks_hears_that_the_next_is_broken(own: Serve, rest: bytes) -> None:
+    has_read = asyncio.Event()
+
+    async def read(request: web.Request) -> bytes:
+        body = await request.content.readany()
+        has_read.set()
+        return body + await request.read()
+
+    app = Application()
+    app.add_post("/", read)
+    client = await own(app)
+    reader, writer = await asyncio.open_connection(client.url.host, client.url.port)
+    writer.write(b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc")
+    async with asyncio.timeout(10):
+        await has_read.wait()
+        writer.write(rest)
+        answer = await reader.read()
+    writer.close()
+    assert statuses(answer) == [400]
 
 
 # The log

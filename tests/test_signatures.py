@@ -92,6 +92,11 @@ def test_a_file_is_taken_where_all_agrees(
         ("a.svg", "image/svg+xml", b"<p>", ("image/*",), "the bytes of 'a.svg' are no image/svg+xml"),
         ("blob", "application/octet-stream", b"?", PICTURES, "nothing says what 'blob' is"),
         ("a.blend", None, b"BLENDER", PICTURES, "'a.blend' says that it is a '.blend'"),
+        # What is hidden until the name is made safe: a full-width dot, and a space without width.
+        ("x\uff0ehtml", "image/png", PNG, PICTURES, "'x\uff0ehtml' says that it is text/html"),
+        ("x.png\u2024html", "image/png", PNG, PICTURES, "'x.png\u2024html' says that it is a '.png\u2024html'"),
+        ("x.ht\u200bml", None, PNG, PICTURES, "'x.ht\\u200bml' says that it is a '.ht\\u200bml'"),
+        ("x\uff0eblend", None, b"BLENDER", (".png",), "'x\uff0eblend' says that it is a '.blend'"),
     ],
 )
 def test_a_file_is_refused_where_something_contradicts(

@@ -1,8 +1,10 @@
 """Writing files in threads: in batches, in order, all of it or nothing."""
 
 import asyncio
+import errno
 import hashlib
 import io
+import os
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -100,6 +102,23 @@ async def test_a_small_file_needs_no_thread() -> None:
         await writer.write(b"a")
         assert writer.take_all() == b"tea"
     assert writer.sha256 == hashlib.sha256(b"tea").hexdigest()
+
+
+async def test_too_many_open_files_are_said(caplog: pytest.LogCaptureFixture) -> None:
+    class Exhausted:
+        def write(self, batch: Sequence[bytes]) -> None:
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+        def finish(self) -> None:
+            """Never reached."""
+
+        def discard(self) -> None:
+            """Nothing is there."""
+
+    with pytest.raises(Problem) as caught:
+        await write(BatchWriter(Exhausted()), b"tea")
+    assert caught.value.status == 503
+    assert "Too many open files" in caplog.text
 
 
 @pytest.mark.parametrize("size", [10, 2**22])

@@ -123,6 +123,13 @@ async def test_a_foreign_page_is_refused_before_the_handshake(serve: Serve) -> N
         assert (await connection.shake(Origin="http://example.org")).status == 101
 
 
+async def test_a_header_in_two_lines_is_read_as_a_whole(serve: Serve) -> None:
+    client = await serve(make_app())
+    async with connect(client.url) as connection:
+        answer = await connection.shake(Connection="keep-alive", more="Connection: Upgrade\r\n")
+        assert answer.status == 101
+
+
 async def test_what_a_proxy_says_is_not_believed(serve: Serve) -> None:
     client = await serve(make_app())
     said = "X-Forwarded-Host: evil.example\r\nX-Forwarded-Proto: https\r\nForwarded: host=evil.example;proto=https\r\n"

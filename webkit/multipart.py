@@ -240,6 +240,10 @@ def _parse_head(block: bytes, what: str) -> PartHead:
     kind, parameters = parse_parameters(dispositions[0], f"The Content-Disposition of {what.lower()}")
     if kind.lower() != "form-data" or "name" not in parameters:
         raise Problem(400, detail=f'{what} must say Content-Disposition: form-data; name="...".')
+    # SECURITY: two readers may each believe another one of them.
+    for name in ("Content-Type", "Content-Transfer-Encoding"):
+        if len(headers.getall(name, ())) > 1:
+            raise Problem(400, detail=f"{what} may have one {name}; it has several.")
     encoding = headers.get("Content-Transfer-Encoding", "binary").lower()
     if encoding not in _PLAIN_ENCODINGS:
         raise Problem(415, detail=f"{what} is sent as {encoding!r}. Send its bytes as they are.")

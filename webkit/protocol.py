@@ -168,7 +168,8 @@ class _Parser:
         """Read what is not just one head; the first, if any, ends at *end*."""
         if data:
             text = data.lower() if len(data) <= _SMALL else b"close"
-            if b"close" in text or b" http/1.0" in text:
+            # SECURITY: whether there is a next request, and where it begins, depends on these.
+            if b"close" in text or b" http/1.0" in text or b"upgrade" in text or text.startswith(b"connect "):
                 return self._feed_framed(data)
         result = self._feed(data)
         if not result[0]:
@@ -230,5 +231,8 @@ class _Parser:
         self._framing.end()
         self._has_failed = True
         if self._payload is not None and not self._payload.is_eof():
-            self._payload.set_exception(web.RequestPayloadError(refusal.detail))
+            broken = web.RequestPayloadError(refusal.detail)
+            self._payload.set_exception(broken)
+            # Who has just been woken by the end of a chunk, without any data, waits again and does not look.
+            asyncio.get_running_loop().call_soon(self._payload.set_exception, broken)
         return _Refused(refusal, request_line_of(begun)[:_SHOWN])

@@ -17,6 +17,7 @@ from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 from typing import Final, TypeAlias
 
+from webkit.filenames import safe_filename
 from webkit.mediatypes import media_type_of
 
 __all__ = ["HEAD_BYTES", "find_fault", "media_type_by"]
@@ -111,7 +112,8 @@ def find_fault(filename: str, declared: str | None, head: bytes, allowed: Iterab
     ``image/*``) and extensions (``.blend``).
     """
     patterns = tuple(_ALIASES.get(pattern, pattern) for pattern in allowed)
-    if _extension_of(filename) in patterns:
+    extensions = _extensions_of(filename)
+    if extensions and all(extension in patterns for extension in extensions):
         return None
     claims = _claims(filename, declared)
     for claim in claims:
@@ -138,16 +140,23 @@ def media_type_by(filename: str, declared: str | None, head: bytes) -> str:
 
 def _claims(filename: str, declared: str | None) -> list[str]:
     """Give what the name says, then what the client says. An extension that nobody knows says something, too."""
-    extension = _extension_of(filename)
-    by_name = (media_type_of(extension) or f"a {extension[:20]!r}") if extension else _UNSAID
-    claims = [by_name, declared or _UNSAID]
+    by_name = [media_type_of(extension) or f"a {extension[:20]!r}" for extension in _extensions_of(filename)]
+    claims = [*by_name, declared or _UNSAID]
     return [_ALIASES.get(claim, claim) for claim in claims if claim != _UNSAID]
 
 
-def _extension_of(filename: str) -> str:
-    # Windows drops dots and blanks at the end.
-    _, dot, extension = filename.rstrip(" .").rpartition(".")
-    return f".{extension.lower()}" if dot else ""
+def _extensions_of(filename: str) -> list[str]:
+    """Give the extension of *filename*, and that of the name under which it is saved, where it is another.
+
+    SECURITY: a full-width dot, or a character that nobody sees, hides ``.html`` until the name is made safe.
+    """
+    found: dict[str, None] = {}
+    for name in (filename, safe_filename(filename)):
+        # Windows drops dots and blanks at the end.
+        _, dot, extension = name.rstrip(" .").rpartition(".")
+        if dot:
+            found[f".{extension.lower()}"] = None
+    return list(found)
 
 
 def _look_up(head: bytes) -> _Seen | None:

@@ -30,6 +30,7 @@ _BATCH_BYTES: Final = 2**21
 # What an object costs beside its bytes: without it, a client that sends byte by byte would cost much more than a batch.
 _OVERHEAD_BYTES: Final = 64
 _FULL: Final = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_TOO_MANY_FILES: Final = {errno.EMFILE, errno.ENFILE}
 
 
 class NameTaken(Problem, FileExistsError):
@@ -124,6 +125,9 @@ class BatchWriter:
                 # A thread cannot be cancelled: it goes on, and discard() comes after it.
                 await asyncio.shield(self._writing)
             except OSError as error:
+                if error.errno in _TOO_MANY_FILES:
+                    logger.error("An upload was refused: %s", error)
+                    raise Problem(503, detail="The server has too many uploads at once; try again.") from error
                 if error.errno not in _FULL:
                     raise
                 logger.error("An upload was refused: %s", error)

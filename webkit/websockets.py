@@ -190,7 +190,7 @@ def _check_handshake(request: BaseRequest) -> None:
         raise BadHandshake(400, detail="This address speaks WebSocket only: connect with a WebSocket client.")
     if request.method != "GET":
         raise BadHandshake(400, detail=f"A WebSocket begins with GET, not with {request.method}.")
-    if "upgrade" not in (token.strip().lower() for token in headers.get("Connection", "").split(",")):
+    if "upgrade" not in (token.strip().lower() for token in ",".join(headers.getall("Connection", ())).split(",")):
         raise BadHandshake(400, detail="A WebSocket begins with 'Connection: Upgrade'.")
     if headers.getall("Sec-WebSocket-Version", []) != [_VERSION]:
         raise WrongVersion(
