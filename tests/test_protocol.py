@@ -7,13 +7,15 @@ import asyncio
 import logging
 import re
 import ssl
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 from aiohttp import web
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.serving import AnyApplication, Client, Serve, run_by_webkit
 from tests.test_tls import make_certificate
@@ -250,6 +252,7 @@ async def test_connect_is_answered_by_who_takes_it(own: Serve) -> None:
         (get(b"GETTING / HTTP/1.1"), 501),
         (get(b"B(EW / HTTP/1.1"), 400),
         (get(b"BREW /"), 400),
+        (b"CONNECT \r\n\r\n", 400),
         (get(b"GET / HTTP/1.2"), 505),
         (get(b"GET / HTTP/3.0"), 505),
         (get(b"GET / HTTP/1.10"), 505),
@@ -706,3 +709,93 @@ async def test_tls_for_a_plain_port_is_one_line(own: Serve, log: Callable[[], li
     with pytest.raises((ssl.SSLError, ConnectionError)):
         await asyncio.open_connection(client.url.host, client.url.port, ssl=context)
     assert log() == ["A bad request from 127.0.0.1: This is HTTPS, and the server speaks HTTP here."]
+
+
+# Whatever is sent
+
+
+GOOD = [
+    get(),
+    get(b"HEAD /a HTTP/1.1"),
+    get(b"GET / HTTP/1.0", b""),
+    get(b"OPTIONS * HTTP/1.1"),
+    get(b"CONNECT h:1 HTTP/1.1"),
+    get(b"GET http://h/ HTTP/1.1"),
+    get(headers=HOST + b"Connection: close\r\n"),
+    get(headers=HOST + b"Connection: Upgrade\r\n" + HANDSHAKE),
+    post(CHUNKED[:-2]),
+    post(b"Content-Length: 5\r\n", b"hello"),
+    post(b"Expect: 100-continue\r\nContent-Length: 5\r\n", b"hello"),
+    post(b"Content-Encoding: gzip\r\nContent-Length: 5\r\n", b"hello"),
+]
+PIECES = [
+    b"\r\n",
+    b"\n",
+    b"\r",
+    b" ",
+    b":",
+    b"0",
+    b"5",
+    b";",
+    b"\x00",
+    b"\xff",
+    b"chunked",
+    b"close",
+    b"HTTP/",
+    b"x" * 9000,
+]
+
+
+@st.composite
+def damaged_requests(draw: st.DrawFn) -> bytes:
+    """Some requests, with a few bytes replaced, left out or put in."""
+    data = b"".join(draw(st.lists(st.sampled_from(GOOD), min_size=1, max_size=3)))
+    for _ in range(draw(st.integers(0, 3))):
+        start = draw(st.integers(0, len(data)))
+        data = data[:start] + draw(st.sampled_from([b"", *PIECES])) + data[start + draw(st.integers(0, 4)) :]
+    return data
+
+
+@pytest.fixture(scope="module")
+def ask() -> Iterator[Callable[[bytes, int], tuple[bytes, list[str]]]]:
+    """Send bytes in two parts, and give the answers and what was logged at WARNING or above."""
+    logged: list[str] = []
+    handler = logging.Handler(logging.WARNING)
+    handler.emit = lambda record: logged.append(record.getMessage())  # type: ignore[method-assign]
+    with asyncio.Runner() as runner:
+        serving = run_by_webkit(echoing())
+        client = runner.run(serving.__aenter__())
+
+        async def send(data: bytes, cut: int) -> bytes:
+            reader, writer = await asyncio.open_connection(client.url.host, client.url.port)
+            with suppress(ConnectionError):
+                writer.write(data[:cut])
+                await writer.drain()
+                writer.write(data[cut:])
+                writer.write_eof()
+            try:
+                async with asyncio.timeout(5):
+                    return await reader.read()
+            except ConnectionError:
+                return b""
+            finally:
+                writer.close()
+
+        def ask_logged(data: bytes, cut: int) -> tuple[bytes, list[str]]:
+            logged.clear()
+            return runner.run(send(data, cut)), list(logged)
+
+        logging.getLogger().addHandler(handler)
+        yield ask_logged
+        logging.getLogger().removeHandler(handler)
+        runner.run(serving.__aexit__(None, None, None))
+
+
+@needs_new_aiohttp
+@given(data=damaged_requests(), cut=st.integers(0, 400))
+def test_whatever_is_sent_the_server_has_no_error_and_the_connection_ends(
+    ask: Callable[[bytes, int], tuple[bytes, list[str]]], data: bytes, cut: int
+) -> None:
+    answers, logged = ask(data, cut)
+    assert [status for status in statuses(answers) if status >= 500 and status not in {501, 505}] == []
+    assert logged == []

@@ -215,7 +215,9 @@ class _Parser:
 
     def _note(self, result: _Result) -> None:
         if result[0] and result[0][-1][1] is not EMPTY_PAYLOAD:
-            self._payload = result[0][-1][1]
+            head, self._payload = result[0][-1]
+            if head.url is None:  # CONNECT as HTTP/0.9; aiohttp would crash
+                raise BadFraming(400, "The address is missing.")
         if result[1]:
             # What follows belongs to another protocol; where the application declines that, it comes here again.
             self._framing = Framing(self._max_head)

@@ -215,7 +215,7 @@ class RouteTable(_Unlisted):
             headers.get(hdrs.HOST) not in GOOD_HOSTS
             or request.version is not HttpVersion11
             or hdrs.TRANSFER_ENCODING in headers
-            or request.raw_path[0] != "/"
+            or request.raw_path[:1] != "/"
         ) and (refused := self.refuse(request)) is not None:
             return refused, set()
         match, allowed = self.find(request.method, path)
