@@ -331,10 +331,7 @@ async def test_a_write_that_cannot_be_is_refused_at_once(serve: Serve) -> None:
     assert (await client.get("/")).text == "done"
 
 
-async def test_hooks_see_a_response_that_is_started(serve: Serve) -> None:
-    async def add_header(request: web.Request, response: web.StreamResponse) -> None:
-        response.headers["X-Seen"] = "yes"
-
+def hooked(hook: Any) -> Application:
     async def handle(request: web.Request) -> web.StreamResponse:
         response = Response(text="hello")
         response.start(request)
@@ -342,7 +339,15 @@ async def test_hooks_see_a_response_that_is_started(serve: Serve) -> None:
 
     app = Application()
     app.add_get("/", handle)
-    app.on_response_prepare.append(add_header)
+    app.on_response_prepare.append(hook)
+    return app
+
+
+async def test_hooks_see_a_response_that_is_started(serve: Serve) -> None:
+    async def add_header(request: web.Request, response: web.StreamResponse) -> None:
+        response.headers["X-Seen"] = "yes"
+
+    app = hooked(add_header)
     client = await serve(app)
     answer = await client.get("/")
     assert (answer.text, answer.headers["X-Seen"]) == ("hello", "yes")
@@ -352,14 +357,7 @@ async def test_start_cannot_wait_for_a_hook_and_says_so(serve: Serve, caplog: py
     async def wait(request: web.Request, response: web.StreamResponse) -> None:
         await asyncio.sleep(0)
 
-    async def handle(request: web.Request) -> web.StreamResponse:
-        response = Response(text="hello")
-        response.start(request)
-        return response
-
-    app = Application()
-    app.add_get("/", handle)
-    app.on_response_prepare.append(wait)
+    app = hooked(wait)
     client = await serve(app)
     assert (await client.get("/")).status == 500
     assert "write 'await response.prepare(request)' instead of 'response.start(request)'" in caplog.text

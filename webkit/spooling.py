@@ -29,8 +29,13 @@ logger = logging.getLogger("webkit.uploads")
 _BATCH_BYTES: Final = 2**21
 # What an object costs beside its bytes: without it, a client that sends byte by byte would cost much more than a batch.
 _OVERHEAD_BYTES: Final = 64
-_FULL: Final = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-_TOO_MANY_FILES: Final = {errno.EMFILE, errno.ENFILE}
+_FULL: Final = (507, "There is no room left for this upload on the server.")
+_BUSY: Final = (503, "The server has too many uploads at once; try again.")
+# What the system says when it has run out of something, and what the client is told then.
+_EXHAUSTED: Final = {
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), _FULL),
+    **dict.fromkeys((errno.EMFILE, errno.ENFILE), _BUSY),
+}
 
 
 class NameTaken(Problem, FileExistsError):
@@ -125,13 +130,11 @@ class BatchWriter:
                 # A thread cannot be cancelled: it goes on, and discard() comes after it.
                 await asyncio.shield(self._writing)
             except OSError as error:
-                if error.errno in _TOO_MANY_FILES:
-                    logger.error("An upload was refused: %s", error)
-                    raise Problem(503, detail="The server has too many uploads at once; try again.") from error
-                if error.errno not in _FULL:
+                if error.errno not in _EXHAUSTED:
                     raise
                 logger.error("An upload was refused: %s", error)
-                raise Problem(507, detail="There is no room left for this upload on the server.") from error
+                status, detail = _EXHAUSTED[error.errno]
+                raise Problem(status, detail=detail) from error
 
     def _write_and_finish(self, batch: Sequence[bytes]) -> None:
         self._target.write(batch)
