@@ -70,6 +70,8 @@ BANDS: dict[str, tuple[str, ...]] = {
         "files",
         "staticurls",
         "tls",
+        "accessformat",
+        "loglines",
         "access",
         "config",
     ),

@@ -21,6 +21,7 @@ from webkit.views import View
 
 if TYPE_CHECKING:
     from webkit import web
+    from webkit.access import AccessLogger
     from webkit.run import Server, ServerConfig, run, serve
     from webkit.static import Static
     from webkit.staticurls import static_url
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "REQUEST_ID",
+    "AccessLogger",
     "Application",
     "Body",
     "ConfigError",
@@ -78,6 +80,7 @@ __all__ = [
 
 # Loaded when they are first asked for (PEP 562): an application without templates does not import Jinja2.
 _LAZY = {
+    "AccessLogger": "access",
     "Server": "run",
     "ServerConfig": "run",
     "Static": "static",
