@@ -392,9 +392,9 @@ def test_ids_are_new_ones_in_a_forked_child_and_after_many() -> None:
         "from webkit.requests import new_request_id\n"
         "new_request_id()\n"
         "child = os.fork()\n"
-        "print(*(new_request_id() for _ in range(1000)), sep='\\n', flush=True)\n"
+        "if child: os.waitpid(child, 0)\n"
+        "print(*(new_request_id() for _ in range(1000)), flush=True)\n"
         "if not child: os._exit(0)\n"
-        "os.waitpid(child, 0)\n"
     )
     ids = stdout.split()
     assert len(set(ids)) == len(ids) == 2000
