@@ -71,6 +71,8 @@ BANDS: dict[str, tuple[str, ...]] = {
         "files",
         "staticurls",
         "tls",
+        "accessformat",
+        "loglines",
         "access",
         "config",
     ),

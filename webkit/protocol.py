@@ -14,7 +14,7 @@ from aiohttp.http import HttpProcessingError
 from aiohttp.web_request import BaseRequest
 
 from webkit._aiohttp import wrap_parser
-from webkit.access import REQUEST_LINE
+from webkit.accessformat import REQUEST_LINE
 from webkit.checks import Limits, Refusal, explain, request_line_of
 from webkit.errors import ConfigError
 from webkit.framing import BadFraming, Framing
