@@ -84,7 +84,6 @@ class Application(RouteAdder, OldApplication, MutableMapping[str | web.AppKey[An
         self.aiohttp[APPLICATION] = self
         self._parent: Application | None = None
         self._has_boundary = False
-        self._chain_is_ours = False
         self._streams = OpenStreams()
         #: The error boundary around everything.
         self.errors = Boundary(self.aiohttp, self.logger, inflates="auto_decompress" not in (handler_args or {}))
@@ -291,9 +290,8 @@ class Application(RouteAdder, OldApplication, MutableMapping[str | web.AppKey[An
             self.aiohttp.middlewares.insert(0, as_aiohttp_middleware(self._boundary))
 
     def _boundary(self, request: web.Request, handler: Handler) -> Awaitable[web.StreamResponse]:
-        route = request.match_info.route
-        if self._chain_is_ours and isinstance(route, TableRoute) and route.table is self._table:
-            return route.chain(request)
+        if handler is self._table.call_inner:  # none of aiohttp's middlewares is in between
+            return request.match_info.route.chain(request)  # type: ignore[attr-defined, no-any-return]
         return self.errors.guard(compose(self.middlewares, handler))(request)
 
     def _before_freeze(self) -> tuple[Sequence[Middleware], bool]:
@@ -301,8 +299,6 @@ class Application(RouteAdder, OldApplication, MutableMapping[str | web.AppKey[An
         signals = (self.on_startup, self.on_shutdown, self.on_cleanup, self.on_response_prepare)
         for changeable in (self.middlewares, self.cleanup_ctx, *signals):
             changeable.freeze()
-        # Middlewares on the wrapped application stay inside webkit's: then the chain is theirs to continue.
-        self._chain_is_ours = len(self.aiohttp.middlewares) == 1
         return tuple(self.middlewares), self._has_boundary
 
     def _mount_application(self, prefix: str, thing: Application | web.Application, name: str | None) -> None:

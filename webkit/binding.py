@@ -16,13 +16,14 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any, Final, NamedTuple, ParamSpecArgs, ParamSpecKwargs, Union, get_args, get_origin
 
+from aiohttp import web
 from aiohttp.web_request import BaseRequest
 from multidict import CIMultiDict, MultiDict
 
 from webkit.callables import innermost, is_coroutine_function, name_of, signature_of, without_partials
 from webkit.converters import BY_TYPE, Converter
 from webkit.errors import Problem, RouteError, did_you_mean
-from webkit.parameters import Argument, Inputs, check_arguments, collect, convert_all, make_argument
+from webkit.parameters import Argument, Inputs, check_arguments, convert_all, make_argument, make_collector
 from webkit.paths import Parameter, Template, parse
 from webkit.threads import run_in_thread
 from webkit.types import Endpoint
@@ -118,9 +119,12 @@ def bind(endpoint: Endpoint, template: Template, *, of_view: bool = False) -> Bi
     run: Callable[..., Awaitable[Any]] = endpoint
     if not is_coroutine_function(endpoint):
         run = partial(_run_in_thread, endpoint)
-    call = _make_call(run, by_position, by_name)
-    direct = None if arguments else _find_direct(run, by_position, by_name, in_path)
-    return Binding(origin, decoders, _collecting(call, tuple(arguments), of_view), tuple(arguments), direct)
+    direct = _find_direct(run, by_position, by_name, passed)
+    call = _make_call(run, by_position, by_name) if direct is None else _make_direct_call(direct)
+    if arguments:
+        call = _collecting(call, make_collector(arguments), of_view)
+        direct = None
+    return Binding(origin, decoders, call, tuple(arguments), direct)
 
 
 def bind_values(
@@ -356,14 +360,18 @@ def _find_direct(
     return Direct(run, takes_request=bool(by_position), takes_values=bool(by_name))
 
 
+def _make_direct_call(direct: Direct) -> Call:
+    run, takes_request, takes_values = direct
+    if takes_request:
+        return (
+            (lambda request, values: run(request, **values)) if takes_values else lambda request, values: run(request)
+        )
+    return (lambda request, values: run(**values)) if takes_values else lambda request, values: run()
+
+
 def _make_call(
     run: Callable[..., Awaitable[Any]], by_position: tuple[str | None, ...], by_name: Mapping[str, str | None]
 ) -> Call:
-    if not by_name and by_position == (None,):
-        return lambda request, values: run(request)
-    if not by_name and not by_position:
-        return lambda request, values: run()
-
     def call(request: Any, values: Values) -> Awaitable[Any]:
         positional = [request if name is None else values[name] for name in by_position]
         named = {key: request if name is None else values[name] for key, name in by_name.items()}
@@ -372,14 +380,14 @@ def _make_call(
     return call
 
 
-def _collecting(call: Call, arguments: tuple[Argument, ...], of_view: bool) -> Call:
+def _collecting(call: Call, collect: Callable[[web.Request], Awaitable[dict[str, Any]]], of_view: bool) -> Call:
     """Put what the request brings beside the path to the values of *call*."""
-    if not arguments:
-        return call
 
     async def collecting(request: Any, values: Values) -> Any:
-        collected = await collect(arguments, request.request if of_view else request)
-        return await call(request, {**values, **collected})
+        collected = await collect(request.request if of_view else request)
+        if values:
+            collected = {**values, **collected}
+        return await call(request, collected)
 
     return collecting
 

@@ -24,7 +24,7 @@ from aiohttp.http import SERVER_SOFTWARE
 from aiohttp.web_request import BaseRequest
 from aiohttp.web_response import ContentCoding
 
-__all__ = ["Response", "answer_json", "answer_octets", "answer_text"]
+__all__ = ["Response", "answer_json", "answer_octets", "answer_same", "answer_text"]
 
 _REASONS: Final = {status.value: status.phrase for status in HTTPStatus}
 # What has no body has no short way: 1xx, 204 and 304.
@@ -330,6 +330,11 @@ def answer_json(data: Any) -> Response:
     response._head = _JSON  # noqa: SLF001
     response._content = _encode_json(data)  # noqa: SLF001
     return response
+
+
+def answer_same(response: Response) -> Response | None:
+    """Answer with *response*, if it is new and as it was made; ``None`` for any other."""
+    return response if response._head is not None and response._answered is None else None  # noqa: SLF001
 
 
 def answer_octets(body: bytes) -> Response:

@@ -168,13 +168,18 @@ class TableRoute(web.ResourceRoute):
         if isinstance(endpoint, type) or not callable(endpoint):
             raise RouteError(f"{endpoint!r} is no handler; use a function, a callable object or a View class.")
         self._binding = bind(endpoint, template)
-        call, origin = self._binding.call, self._binding.origin
+        return _call(self._binding)
 
-        async def handle(request: web.Request) -> web.StreamResponse:
-            match_info: MatchInfo = request.match_info  # type: ignore[assignment]
-            return await make_response(await call(request, match_info.arguments), request, origin)
 
-        return handle
+def _call(binding: Binding) -> Handler:
+    """Give the coroutine function that calls a handler with what its path has, and makes the response."""
+    call, origin = binding.call, binding.origin
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        match_info: MatchInfo = request.match_info  # type: ignore[assignment]
+        return await make_response(await call(request, match_info.arguments), request, origin)
+
+    return handle
 
 
 def _within(limits: Limits, inner: Handler) -> Handler:

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import is_dataclass
+from functools import lru_cache
 from http.cookies import SimpleCookie
 from typing import Any, Final, Protocol, runtime_checkable
 
@@ -9,7 +10,7 @@ import msgspec
 from aiohttp import web
 from yarl import URL
 
-from webkit.buffered import Response, answer_json, answer_octets, answer_text
+from webkit.buffered import Response, answer_json, answer_octets, answer_same, answer_text
 
 __all__ = [
     "HEADERS_ONLY",
@@ -100,10 +101,6 @@ def add_cookie(
     response.headers.add("Set-Cookie", morsel.OutputString())
 
 
-def _same(response: Response) -> Response | None:
-    return None if response.prepared else response
-
-
 #: What becomes of the usual results, by their class, where nobody has begun to answer: the short way through
 #: :func:`make_response`. ``None`` is for what needs a closer look.
 MAKERS: Final[dict[type, Callable[[Any], Response | None]]] = {
@@ -111,8 +108,17 @@ MAKERS: Final[dict[type, Callable[[Any], Response | None]]] = {
     bytes: answer_octets,
     dict: answer_json,
     list: answer_json,
-    Response: _same,
+    Response: answer_same,
 }
+
+
+@lru_cache(maxsize=1024)
+def _find_maker(kind: type) -> Callable[[Any], Response | None] | None:
+    """Give what makes responses of all results of one class; most classes of an application are Structs."""
+    is_record = issubclass(kind, msgspec.Struct) or is_dataclass(kind)
+    if is_record and not issubclass(kind, Renderable) and not hasattr(kind, "__html__"):
+        return answer_json
+    return MAKERS.get(kind)
 
 
 async def make_response(result: Any, request: web.Request, origin: str) -> web.StreamResponse:
@@ -126,7 +132,7 @@ async def make_response(result: Any, request: web.Request, origin: str) -> web.S
         HTTPException: the handler returned one.
         TypeError: anything else, or a response that cannot answer *request*; the message names the handler (*origin*).
     """
-    make = MAKERS.get(result.__class__)
+    make = _find_maker(result.__class__)
     if make is not None and getattr(request.match_info, "is_quick", False) and (quick := make(result)) is not None:
         return quick
     if isinstance(result, web.HTTPException):

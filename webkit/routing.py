@@ -19,7 +19,7 @@ from webkit.paths import normalize_literal, parse
 from webkit.refusals import REFUSAL, closing, pass_expectation, refuse
 from webkit.requests import APPLICATION, add_query, url_of
 from webkit.resources import INDEX_PREFIX, DynamicResource, Enter, MatchInfo, Miss, PlainResource, TableRoute
-from webkit.types import Middleware
+from webkit.types import Handler, Middleware
 
 __all__ = ["MountPoint", "NameAlias", "RouteTable", "TrailingSlash", "note_begun"]
 
@@ -85,6 +85,8 @@ class RouteTable(_Unlisted):
         self.is_quiet: bool | None = None
         self._prefix = ""
         self._claims: dict[tuple[str, str], TableRoute] = {}
+        #: The entry of all routes where requests come through a boundary anyway; always the same object.
+        self.call_inner: Handler = _make_entry()
         self._matcher: Matcher[PlainResource | DynamicResource] | None = None
         self._literal: dict[str, dict[str, TableRoute]] = {}
         self._before_freeze = before_freeze
@@ -214,7 +216,7 @@ class RouteTable(_Unlisted):
             return
         middlewares, behind_boundary = self._before_freeze()
         self.frozen = True
-        shared = _call_inner if behind_boundary else None
+        shared = self.call_inner if behind_boundary else None
         routes = [route for resource in self.resources for route in resource.table_routes]
         for route in (*routes, self._slash_route, self._whole_server):
             route.compile(middlewares, self._enter, shared)
@@ -336,6 +338,13 @@ async def _answer_for_server(request: web.Request) -> web.StreamResponse:
     return web.Response(status=204)
 
 
+def _make_entry() -> Handler:
+    async def call_inner(request: web.Request) -> web.StreamResponse:
+        return await request.match_info.route.inner(request)  # type: ignore[attr-defined, no-any-return]
+
+    return call_inner
+
+
 def _unquote(text: str) -> str:
     """Turn what a path is compared by into the text of a parameter."""
     return text.replace("%2F", "/").replace("%25", "%")
@@ -353,11 +362,6 @@ def note_begun(request: web.Request) -> None:
         table = match_info.table_route.table
         if table.is_quiet is None:
             table.is_quiet = all(len(app.on_response_prepare) == (APPLICATION in app) for app in match_info.apps)
-
-
-async def _call_inner(request: web.Request) -> web.StreamResponse:
-    """The entry of all routes of a table behind a boundary."""
-    return await request.match_info.route.inner(request)  # type: ignore[attr-defined, no-any-return]
 
 
 class MountPoint(_Unlisted):
