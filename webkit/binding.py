@@ -75,10 +75,16 @@ class Binding:
                     return None
                 values[name] = value
         except Exception as error:
-            # It happens before any route is chosen, so nothing else in the log would name this one.
-            error.add_note(f"It was asked for {name!r} of {self.origin}.")
+            self.note(error, name)
             raise
         return values
+
+    def note(self, error: Exception, name: str) -> None:
+        """Say at *error*, which the converter of the parameter *name* has raised, where that happened.
+
+        No route is chosen then, so nothing else in the log would name this one.
+        """
+        error.add_note(f"It was asked for {name!r} of {self.origin}.")
 
 
 def bind(endpoint: Endpoint, template: Template, *, of_view: bool = False) -> Binding:
