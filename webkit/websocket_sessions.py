@@ -11,7 +11,7 @@ the client still has to read or to answer: for that it has five seconds, then it
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Mapping
+from collections.abc import Awaitable, Callable, Hashable, Mapping
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple, Self, TypeVar, overload
 
@@ -32,6 +32,9 @@ _ROOM_BYTES: Final = 2**16
 _CLOSING_S: Final = 5.0
 # How long a callback may go on when the server stops.
 _CALLBACK_S: Final = 2.0
+# PERF: looking up a member of an enumeration takes longer than anything else here on Python 3.11.
+_TEXT: Final = WSMsgType.TEXT
+_BINARY: Final = WSMsgType.BINARY
 _NO_CODE: Final = 1005
 _BROKEN: Final = 1006
 _NO_PARAMETERS: Final[Mapping[str, Any]] = MappingProxyType({})
@@ -167,18 +170,18 @@ class WebSocketSession:
         # PERF: written out in both, the way that nearly all messages take: one call less for each.
         if self._is_direct and self._transport.get_write_buffer_size() + len(payload) < _ROOM_BYTES:
             try:
-                return await self._response.send_frame(payload, WSMsgType.TEXT)
+                return await self._response.send_frame(payload, _TEXT)
             except ConnectionError:
                 raise WebSocketClosed(self) from None
-        return await self._send_slowly(payload, WSMsgType.TEXT, key)
+        return await self._send_slowly(payload, _TEXT, key)
 
     async def send_binary(self, data: bytes | bytearray | memoryview, *, key: Hashable | None = None) -> None:
         """Send *data* as :meth:`send_text` sends a text (``WebSocketClosed``)."""
-        await self._send(bytes(data), WSMsgType.BINARY, key)
+        await self._send(bytes(data), _BINARY, key)
 
     async def send_json(self, value: Any, *, key: Hashable | None = None) -> None:
         """Send *value* as a text of JSON: what msgspec encodes (``WebSocketClosed``, ``TypeError``)."""
-        await self._send(_encode_json(value), WSMsgType.TEXT, key)
+        await self._send(_encode_json(value), _TEXT, key)
 
     async def _send(self, payload: bytes, kind: WSMsgType, key: Hashable | None) -> None:
         if self._is_direct and self._transport.get_write_buffer_size() + len(payload) < _ROOM_BYTES:
@@ -241,11 +244,9 @@ class WebSocketSession:
         Raises:
             WebSocketClosed: there is none any more.
         """
-        message = await self.next_message() if self._code is None else None
-        if message is None:
-            raise WebSocketClosed(self)
-        received: str | bytes = message.data
-        return received
+        async for message in self:
+            return message
+        raise WebSocketClosed(self)
 
     @overload
     async def receive_json(self) -> Any: ...
@@ -269,44 +270,54 @@ class WebSocketSession:
         self._fault = error
         self.start_closing(WSCloseCode.INVALID_TEXT, cut_reason(str(error)))
 
-    async def __aiter__(self) -> AsyncIterator[str | bytes]:
+    def __aiter__(self) -> Self:
         """Give messages until the session is closed."""
-        while True:
+        return self
+
+    async def __anext__(self) -> str | bytes:
+        """Wait for the next message."""
+        if self._code is None:
+            self._receiver = task = asyncio.current_task()
             try:
-                message = await self.receive()
-            except WebSocketClosed:
-                return
-            yield message
+                # PERF: webkit's own receive() looks at each message once more, for the codes of a close.
+                message = await web.WebSocketResponse.receive(self._response)
+            except asyncio.CancelledError:
+                if self._closer is None or task is None or task.uncancel():
+                    raise
+                raise StopAsyncIteration from None  # start_closing() has woken it
+            finally:
+                self._receiver = None
+            if message.type is _TEXT or message.type is _BINARY:
+                data: str | bytes = message.data
+                return data
+            self._note_end(message)
+        raise StopAsyncIteration
 
     async def read(
-        self, on_text: Callable[[Self, str], Awaitable[None]], on_binary: Callable[[Self, bytes], Awaitable[None]]
+        self,
+        on_text: Callable[[Self, str], Awaitable[None]],
+        on_binary: Callable[[Self, bytes], Awaitable[None]],
     ) -> None:
         """Call *on_text* or *on_binary* for each message, one after the other, until the session is over."""
+        # PERF: __anext__() once more, written out: a coroutine less for each message.
+        receive, response, task = web.WebSocketResponse.receive, self._response, self._task
         while self._code is None:
-            message = await self.next_message()
-            if message is None:
+            self._receiver = task
+            try:
+                message = await receive(response)
+            except asyncio.CancelledError:
+                self._receiver = None
+                if self._closer is None or task.uncancel():
+                    raise
                 return
-            if message.type is WSMsgType.TEXT:
-                await on_text(self, message.data)
-            else:
-                await on_binary(self, message.data)
-
-    async def next_message(self) -> WSMessage | None:
-        """Wait for what the client sends next; ``None`` when the session is over."""
-        self._receiver = task = asyncio.current_task()
-        try:
-            # PERF: webkit's own receive() looks at each message once more, for the codes of a close.
-            message: WSMessage = await web.WebSocketResponse.receive(self._response)
-        except asyncio.CancelledError:
-            if self._closer is None or task is None or task.uncancel():
-                raise
-            return None  # start_closing() has woken it
-        finally:
             self._receiver = None
-        if message.type is WSMsgType.TEXT or message.type is WSMsgType.BINARY:
-            return message
-        self._note_end(message)
-        return None
+            kind = message.type
+            if kind is _TEXT:
+                await on_text(self, message.data)
+            elif kind is _BINARY:
+                await on_binary(self, message.data)
+            else:
+                self._note_end(message)
 
     def _note_end(self, message: WSMessage) -> None:
         """Note how the client has ended the session, unless it was closed before."""
