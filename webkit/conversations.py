@@ -18,6 +18,7 @@ from typing import Any, Final, Protocol
 import msgspec
 from aiohttp import WSCloseCode, web
 
+from webkit._aiohttp import let_go_of_parser
 from webkit.callables import annotation_of, name_of, parameters_of, without_partials
 from webkit.errors import Problem, RouteError
 from webkit.handshakes import check_handshake, read_origins
@@ -79,6 +80,29 @@ async def serve_websocket(
         ForeignOrigin: 403.
         WrongVersion: 426.
     """
+    session = await _begin(handler, request, options, parameters, asks=asks)
+    # PERF: all in one coroutine, because each one on the way to the client is there for as long as the session.
+    try:
+        await handler.ws_open(session, request)
+        await session.read(_text_callback(handler), handler.ws_binary)
+        if session.fault is not None:
+            await _tell_fault(handler, session, session.fault)
+    except (Exception, asyncio.CancelledError) as error:
+        await _judge(handler, session, error)
+    finally:
+        await _leave(handler, session)
+    return session.response
+
+
+async def _begin(
+    handler: WebSocketHandler,
+    request: web.Request,
+    options: WebSocketOptions,
+    parameters: Mapping[str, Any] | None,
+    *,
+    asks: bool,
+) -> WebSocketSession:
+    """Answer the handshake, or raise what refuses it."""
     check_handshake(request, read_origins(options.origins))
     if asks and not await handler.ws_accept(request):
         raise WebSocketRefused(403, detail="The WebSocket connection is refused.")
@@ -90,36 +114,30 @@ async def serve_websocket(
         compress=options.compress,
     )
     await response.prepare(request)
-    response.session = session = WebSocketSession(request, response, options, parameters or {})
-    try:
-        await _talk(handler, session)
-    finally:
-        code, reason = session.leave()
-        try:
-            await _call(session, handler.ws_close, code, reason)
-        finally:
-            await session.finish()
-    return response
+    let_go_of_parser(request.protocol)
+    response.session = session = WebSocketSession(request, response, options, parameters)
+    return session
 
 
-async def _talk(handler: WebSocketHandler, session: WebSocketSession) -> None:
-    """Call ``ws_open`` and what takes messages, until the session is over or something goes wrong."""
-    try:
-        await handler.ws_open(session, session.request)
-        await session.read(_text_callback(handler), handler.ws_binary)
-        if session.fault is not None:
-            _log_fault(session, session.fault)
-            await _call(session, handler.ws_error, session.fault)
-    except WebSocketClosed as error:
-        if error.session is not session:
-            await _crash(handler, session, error)
-    except asyncio.CancelledError as error:
-        if _is_cancelled():
-            session.start_closing(WSCloseCode.GOING_AWAY, "")
-            raise
-        await _crash(handler, session, _not_ours(error))
-    except Exception as error:
+async def _judge(handler: WebSocketHandler, session: WebSocketSession, error: BaseException) -> None:
+    """Tell a crash from the end of the session and from that of the task, which is to be passed on."""
+    if isinstance(error, WebSocketClosed) and error.session is session:
+        return
+    if not isinstance(error, asyncio.CancelledError):
         await _crash(handler, session, error)
+    elif _is_cancelled():
+        session.start_closing(WSCloseCode.GOING_AWAY, "")
+        raise error
+    else:
+        await _crash(handler, session, _not_ours(error))
+
+
+async def _leave(handler: WebSocketHandler, session: WebSocketSession) -> None:
+    code, reason = session.leave()
+    try:
+        await _call(session, handler.ws_close, code, reason)
+    finally:
+        await session.finish()
 
 
 def _text_callback(handler: WebSocketHandler) -> Callable[[WebSocketSession, str], Awaitable[None]]:
@@ -161,7 +179,7 @@ def _json_decoder_of(function: Callable[..., Any]) -> Callable[[str], Any]:
         raise RouteError(f"{name_of(function)} takes {kind!r}, which msgspec cannot make: {error}.") from None
 
 
-async def _crash(handler: WebSocketHandler, session: WebSocketSession, error: Exception) -> None:
+async def _crash(handler: WebSocketHandler, session: WebSocketSession, error: BaseException) -> None:
     """Log what a callback has let go, tell ``ws_error``, and close with 1011."""
     _log(session, error)
     try:
@@ -182,15 +200,17 @@ async def _call(session: WebSocketSession, callback: Callable[..., Awaitable[Non
         _log(session, error)
 
 
-def _log(session: WebSocketSession, error: Exception) -> None:
+def _log(session: WebSocketSession, error: BaseException) -> None:
     request = session.request
     request.app.logger.error("Error %s in the WebSocket %s", _id_of(request), request.rel_url.raw_path, exc_info=error)
 
 
-def _log_fault(session: WebSocketSession, fault: Exception) -> None:
+async def _tell_fault(handler: WebSocketHandler, session: WebSocketSession, fault: Exception) -> None:
+    """Tell what the client did wrong, which has ended the session."""
     request = session.request
     what = str(fault)[:_SHOWN]
     request.app.logger.info("The client of the WebSocket %s breaks the rules: %r", request.rel_url.raw_path, what)
+    await _call(session, handler.ws_error, fault)
 
 
 def _id_of(request: web.Request) -> str:

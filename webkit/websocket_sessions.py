@@ -57,7 +57,11 @@ class WebSocketClosed(ConnectionResetError):
 class SessionResponse(WebSocketResponse):
     """The response of a session. ``end_stream`` is how it ends when the server stops (see :mod:`webkit.streams`)."""
 
-    session: "WebSocketSession | None" = None
+    __slots__ = ("session",)
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.session: WebSocketSession | None = None
 
     async def end_stream(self) -> None:
         """Close with 1001, and cancel a callback that does not end by itself; it is not waited for ``ws_close``."""
@@ -91,12 +95,12 @@ class WebSocketSession:
         "_options",
         "_reason",
         "_receiver",
-        "_response",
         "_state",
         "_task",
         "_transport",
         "parameters",
         "request",
+        "response",
     )
 
     def __init__(
@@ -104,7 +108,7 @@ class WebSocketSession:
         request: web.Request,
         response: SessionResponse,
         options: WebSocketOptions,
-        parameters: Mapping[str, Any] = _NO_PARAMETERS,
+        parameters: Mapping[str, Any] | None = None,
     ) -> None:
         """Take the connection of *response*, which is prepared; the current task is the one that reads."""
         task, transport = asyncio.current_task(), request.transport
@@ -113,8 +117,9 @@ class WebSocketSession:
         #: The request that became the session.
         self.request = request
         #: The parameters of the path, converted.
-        self.parameters = parameters
-        self._response = response
+        self.parameters = _NO_PARAMETERS if parameters is None else parameters
+        #: What answered the handshake.
+        self.response = response
         self._options = options
         self._task = task
         self._transport = transport
@@ -139,7 +144,7 @@ class WebSocketSession:
     @property
     def is_open(self) -> bool:
         """Whether something can be sent."""
-        return self._code is None and not self._response.closed
+        return self._code is None and not self.response.closed
 
     @property
     def fault(self) -> Exception | None:
@@ -149,7 +154,7 @@ class WebSocketSession:
     @property
     def subprotocol(self) -> str | None:
         """The subprotocol that was chosen."""
-        return self._response.ws_protocol
+        return self.response.ws_protocol
 
     def get_client_address(self) -> tuple[str, int]:
         """Give host and port of the client, or of the proxy in front (``OSError`` where there is none)."""
@@ -170,7 +175,7 @@ class WebSocketSession:
         # PERF: written out in both, the way that nearly all messages take: one call less for each.
         if self._is_direct and self._transport.get_write_buffer_size() + len(payload) < _ROOM_BYTES:
             try:
-                return await self._response.send_frame(payload, _TEXT)
+                return await self.response.send_frame(payload, _TEXT)
             except ConnectionError:
                 raise WebSocketClosed(self) from None
         return await self._send_slowly(payload, _TEXT, key)
@@ -186,7 +191,7 @@ class WebSocketSession:
     async def _send(self, payload: bytes, kind: WSMsgType, key: Hashable | None) -> None:
         if self._is_direct and self._transport.get_write_buffer_size() + len(payload) < _ROOM_BYTES:
             try:
-                return await self._response.send_frame(payload, kind)
+                return await self.response.send_frame(payload, kind)
             except ConnectionError:
                 raise WebSocketClosed(self) from None
         return await self._send_slowly(payload, kind, key)
@@ -198,7 +203,7 @@ class WebSocketSession:
         is_own = asyncio.current_task() is self._task
         if is_own and self._backlog is None:
             try:
-                return await self._response.send_frame(payload, kind)
+                return await self.response.send_frame(payload, kind)
             except ConnectionError:
                 raise WebSocketClosed(self) from None
         if self._backlog is None:
@@ -222,7 +227,7 @@ class WebSocketSession:
             while backlog:
                 await self.request.writer.drain()
                 frame = backlog.take()
-                await self._response.send_frame(frame.payload, frame.kind)
+                await self.response.send_frame(frame.payload, frame.kind)
                 if frame.sent is not None and not frame.sent.done():
                     frame.sent.set_result(None)
         except ConnectionError:
@@ -280,7 +285,7 @@ class WebSocketSession:
             self._receiver = task = asyncio.current_task()
             try:
                 # PERF: webkit's own receive() looks at each message once more, for the codes of a close.
-                message = await web.WebSocketResponse.receive(self._response)
+                message = await web.WebSocketResponse.receive(self.response)
             except asyncio.CancelledError:
                 if self._closer is None or task is None or task.uncancel():
                     raise
@@ -300,7 +305,7 @@ class WebSocketSession:
     ) -> None:
         """Call *on_text* or *on_binary* for each message, one after the other, until the session is over."""
         # PERF: __anext__() once more, written out: a coroutine less for each message.
-        receive, response, task = web.WebSocketResponse.receive, self._response, self._task
+        receive, response, task = web.WebSocketResponse.receive, self.response, self._task
         while self._code is None:
             self._receiver = task
             try:
@@ -322,7 +327,7 @@ class WebSocketSession:
     def _note_end(self, message: WSMessage) -> None:
         """Note how the client has ended the session, unless it was closed before."""
         if message.type is WSMsgType.CLOSE:
-            message = self._response.judge_close(message)
+            message = self.response.judge_close(message)
         if message.type is WSMsgType.CLOSE:
             self._be_closed(message.data or _NO_CODE, message.extra or "")
         elif message.type is WSMsgType.ERROR and isinstance(message.data, WebSocketError):
@@ -367,7 +372,7 @@ class WebSocketSession:
                 await asyncio.wait({self._flusher}, timeout=_CLOSING_S)
                 self._flusher.cancel()
             async with asyncio.timeout(_CLOSING_S):
-                await self._response.close(code=code, message=reason)
+                await self.response.close(code=code, message=reason)
         except TimeoutError:
             self._transport.abort()  # it does not read
 
@@ -388,7 +393,7 @@ class WebSocketSession:
         """Wait until the client has been told, and let go of the connection."""
         if self._closer is not None:
             await asyncio.shield(self._closer)
-        self._response.session = None
+        self.response.session = None
         if self._code == _BROKEN:
             self._transport.abort()
         elif self._transport.get_write_buffer_size():
