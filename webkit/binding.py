@@ -22,6 +22,7 @@ from multidict import CIMultiDict, MultiDict
 from webkit.callables import innermost, is_coroutine_function, name_of, signature_of, without_partials
 from webkit.converters import BY_TYPE, Converter
 from webkit.errors import Problem, RouteError, did_you_mean
+from webkit.eventstreams import GeneratedEvents
 from webkit.parameters import Argument, Inputs, check_arguments, collect, convert_all, make_argument
 from webkit.paths import Parameter, Template, parse
 from webkit.threads import run_in_thread
@@ -139,11 +140,15 @@ def bind_values(
 
 
 def _refuse_generators(endpoint: Endpoint, origin: str) -> None:
+    if inspect.isgeneratorfunction(_routine_of(endpoint)):
+        raise RouteError(
+            f"{origin} is a generator. Write 'return' instead of 'yield', or 'async def' for a stream of events."
+        )
+
+
+def _routine_of(endpoint: Endpoint) -> Any:
     target = without_partials(endpoint)
-    if not inspect.isroutine(target):
-        target = getattr(target, "__call__", target)  # noqa: B004
-    if inspect.isgeneratorfunction(target) or inspect.isasyncgenfunction(target):
-        raise RouteError(f"{origin} is a generator. Write 'async def' with 'return' instead of 'yield'.")
+    return target if inspect.isroutine(target) else getattr(target, "__call__", target)  # noqa: B004
 
 
 def _read_signature(endpoint: Endpoint) -> tuple[list[inspect.Parameter], Callable[[inspect.Parameter], Any]]:
@@ -329,7 +334,7 @@ def _arrange(
 
 
 def _make_call(endpoint: Endpoint, by_position: tuple[str | None, ...], by_name: Mapping[str, str | None]) -> Call:
-    run = endpoint if is_coroutine_function(endpoint) else partial(_run_in_thread, endpoint)
+    run = _as_coroutine_function(endpoint)
     if not by_name and by_position == (None,):
         return lambda request, values: run(request)
     if not by_name and not by_position:
@@ -341,6 +346,12 @@ def _make_call(endpoint: Endpoint, by_position: tuple[str | None, ...], by_name:
         return run(*positional, **named)
 
     return call
+
+
+def _as_coroutine_function(endpoint: Endpoint) -> Callable[..., Awaitable[Any]]:
+    if inspect.isasyncgenfunction(_routine_of(endpoint)):
+        return partial(_generate_events, endpoint)
+    return endpoint if is_coroutine_function(endpoint) else partial(_run_in_thread, endpoint)
 
 
 def _collecting(call: Call, arguments: tuple[Argument, ...], of_view: bool) -> Call:
@@ -357,6 +368,10 @@ def _collecting(call: Call, arguments: tuple[Argument, ...], of_view: bool) -> C
 
 def _first_name(handler: Endpoint) -> str | None:
     return next(iter(signature_of(handler).parameters), None)
+
+
+async def _generate_events(generate: Endpoint, *args: Any, **kwargs: Any) -> GeneratedEvents:
+    return GeneratedEvents(generate(*args, **kwargs))
 
 
 async def _run_in_thread(function: Endpoint, *args: Any, **kwargs: Any) -> Any:

@@ -1,5 +1,7 @@
 """The responses that stay open, WebSockets and event streams: noted as they begin, ended when the server stops.
 
+Those that want it are looked after each second meanwhile (see :mod:`webkit.pulse`).
+
 Without this, aiohttp waits for them twice its timeout, and WebSocket clients see 1006. And one whose connection is to
 be closed would wait without end for a client that does not read: after a while it is cut off.
 """
@@ -7,10 +9,12 @@ be closed would wait without end for a client that does not read: after a while 
 import asyncio
 import logging
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final, Protocol, runtime_checkable
 
 from aiohttp import WSCloseCode, web
 
+from webkit.pulse import Beating, Pulse
 from webkit.responses import HEADERS_ONLY, RUNNING
 
 __all__ = ["EndsItself", "OpenStreams", "drop_body", "end_with_headers"]
@@ -86,6 +90,7 @@ class OpenStreams:
 
     def __init__(self) -> None:
         self._open: dict[web.StreamResponse, _Open] = {}
+        self._pulse = Pulse()
         self._is_closed = False
         self._closing: set[asyncio.Task[None]] = set()
         self._is_swept = False
@@ -100,7 +105,9 @@ class OpenStreams:
         is_stream = isinstance(response, web.WebSocketResponse) or response.content_type == "text/event-stream"
         if task is not None and is_stream:
             self._open[response] = noted = _Open(response, task, request.transport)
-            task.add_done_callback(lambda _: self._open.pop(response, None))
+            if isinstance(response, Beating):
+                self._pulse.add(response)
+            task.add_done_callback(partial(self._forget, response))
             self._sweep_later()
             if self._is_closed:
                 # Its headers go when this task waits for the first time, and then its end.
@@ -115,6 +122,11 @@ class OpenStreams:
         ending = [self._end(noted, number * pause_s) for number, noted in enumerate(open_now)]
         if ending:
             await asyncio.wait(ending)
+
+    def _forget(self, response: web.StreamResponse, _: "asyncio.Task[Any]") -> None:
+        self._open.pop(response, None)
+        if isinstance(response, Beating):
+            self._pulse.discard(response)
 
     def _sweep_later(self) -> None:
         if self._open and not self._is_swept:
