@@ -93,10 +93,11 @@ BANDS: dict[str, tuple[str, ...]] = {
     "LIVE": (
         "broadcast",
         "handshakes",
-        "backlog",
+        "sendqueue",
         "websocket_responses",
         "websocket_options",
         "websocket_sessions",
+        "heartbeats",
         "conversations",
         "websocket_handlers",
         "websockets",

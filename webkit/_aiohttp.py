@@ -20,6 +20,7 @@ __all__ = [
     "let_go_of_parser",
     "limit_body",
     "limits_of_forms",
+    "listen_to",
     "replace_content",
     "replace_server",
     "take_full_names",
@@ -92,6 +93,14 @@ def let_go_of_parser(connection: RequestHandler) -> None:
     forgets it then in the same way.
     """
     connection._parser = None
+
+
+def listen_to(connection: RequestHandler, callback: Callable[[], object]) -> None:
+    """Call *callback* for all that comes over *connection*, which has become a WebSocket without a heartbeat.
+
+    Pongs, and parts of a message that comes slowly, are seen nowhere else. aiohttp tells its own heartbeat in this way.
+    """
+    connection._data_received_cb = callback  # type: ignore[assignment]
 
 
 def before_waiting(content: StreamReader, callback: Callable[[], bool]) -> None:

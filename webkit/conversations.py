@@ -18,13 +18,13 @@ from typing import Any, Final, Protocol
 import msgspec
 from aiohttp import WSCloseCode, web
 
-from webkit._aiohttp import let_go_of_parser
 from webkit.callables import annotation_of, name_of, parameters_of, without_partials
 from webkit.errors import Problem, RouteError
 from webkit.handshakes import check_handshake, read_origins
+from webkit.heartbeats import SessionResponse
 from webkit.requests import REQUEST_ID, new_request_id
 from webkit.websocket_options import WebSocketOptions
-from webkit.websocket_sessions import JSON_FAULTS, SessionResponse, WebSocketClosed, WebSocketSession
+from webkit.websocket_sessions import JSON_FAULTS, WebSocketClosed, WebSocketSession
 
 __all__ = ["WebSocketHandler", "WebSocketRefused", "json_decoder_of", "serve_websocket"]
 
@@ -106,15 +106,8 @@ async def _begin(
     check_handshake(request, read_origins(options.origins))
     if asks and not await handler.ws_accept(request):
         raise WebSocketRefused(403, detail="The WebSocket connection is refused.")
-    response = SessionResponse(
-        origins=options.origins,
-        heartbeat=options.heartbeat_s,
-        max_msg_size=options.max_message_bytes,
-        protocols=options.subprotocols,
-        compress=options.compress,
-    )
+    response = SessionResponse(request, options)
     await response.prepare(request)
-    let_go_of_parser(request.protocol)
     response.session = session = WebSocketSession(request, response, options, parameters)
     return session
 

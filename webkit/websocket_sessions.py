@@ -3,7 +3,7 @@
 Who sends waits or does not, and that is decided by where it is sent from. In a callback of the session itself sending
 waits until the client has read, as for a response: only that client is held up, and nothing piles up. From anywhere
 else (another session, a task, a request) it never waits: one slow reader must not hold up a room. What does not fit
-into the connection then goes to a backlog, which is there only as long as the client is slow, and its policy says what
+into the connection then goes to a queue, which is there only as long as the client is slow, and its policy says what
 becomes of what has no room in it either.
 
 The session is closed by whoever closes first; code and reason are theirs. It is closed from that moment on, whatever
@@ -13,16 +13,19 @@ the client still has to read or to answer: for that it has five seconds, then it
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable, Mapping
 from types import MappingProxyType
-from typing import Any, Final, NamedTuple, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self, TypeVar, overload
 
 import msgspec
 from aiohttp import WebSocketError, WSCloseCode, WSMessage, WSMsgType, web
 
-from webkit.backlog import Backlog
+from webkit.sendqueue import SendQueue
 from webkit.websocket_options import WebSocketOptions
-from webkit.websocket_responses import WebSocketResponse, check_closing, cut_reason
+from webkit.websocket_responses import check_closing, cut_reason
 
-__all__ = ["JSON_FAULTS", "SessionResponse", "WebSocketClosed", "WebSocketSession"]
+if TYPE_CHECKING:
+    from webkit.heartbeats import SessionResponse
+
+__all__ = ["JSON_FAULTS", "WebSocketClosed", "WebSocketSession"]
 
 T = TypeVar("T")
 
@@ -54,21 +57,6 @@ class WebSocketClosed(ConnectionResetError):
         self.session = session
 
 
-class SessionResponse(WebSocketResponse):
-    """The response of a session. ``end_stream`` is how it ends when the server stops (see :mod:`webkit.streams`)."""
-
-    __slots__ = ("session",)
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
-        self.session: WebSocketSession | None = None
-
-    async def end_stream(self) -> None:
-        """Close with 1001, and cancel a callback that does not end by itself; it is not waited for ``ws_close``."""
-        if self.session is not None:
-            await self.session.end()
-
-
 class _Frame(NamedTuple):
     """What waits to be sent, and who waits for that."""
 
@@ -85,7 +73,6 @@ class WebSocketSession:
 
     __slots__ = (
         "__weakref__",
-        "_backlog",
         "_closer",
         "_code",
         "_fault",
@@ -93,20 +80,21 @@ class WebSocketSession:
         "_is_direct",
         "_is_leaving",
         "_options",
+        "_queue",
         "_reason",
         "_receiver",
         "_state",
         "_task",
-        "_transport",
         "parameters",
         "request",
         "response",
+        "transport",
     )
 
     def __init__(
         self,
         request: web.Request,
-        response: SessionResponse,
+        response: "SessionResponse",
         options: WebSocketOptions,
         parameters: Mapping[str, Any] | None = None,
     ) -> None:
@@ -122,9 +110,10 @@ class WebSocketSession:
         self.response = response
         self._options = options
         self._task = task
-        self._transport = transport
+        #: The connection.
+        self.transport = transport
         self._state: dict[str, Any] | None = None
-        self._backlog: Backlog[_Frame] | None = None
+        self._queue: SendQueue[_Frame] | None = None
         self._flusher: asyncio.Task[None] | None = None
         self._closer: asyncio.Task[None] | None = None
         self._receiver: asyncio.Task[Any] | None = None
@@ -158,7 +147,7 @@ class WebSocketSession:
 
     def get_client_address(self) -> tuple[str, int]:
         """Give host and port of the client, or of the proxy in front (``OSError`` where there is none)."""
-        name = self._transport.get_extra_info("peername")
+        name = self.transport.get_extra_info("peername")
         if not isinstance(name, tuple):
             raise OSError(f"The connection has no address: its other end is {name!r}.")
         return name[0], name[1]
@@ -173,7 +162,7 @@ class WebSocketSession:
         """
         payload = text.encode()
         # PERF: written out in both, the way that nearly all messages take: one call less for each.
-        if self._is_direct and self._transport.get_write_buffer_size() + len(payload) < _ROOM_BYTES:
+        if self._is_direct and self.transport.get_write_buffer_size() + len(payload) < _ROOM_BYTES:
             try:
                 return await self.response.send_frame(payload, _TEXT)
             except ConnectionError:
@@ -189,7 +178,7 @@ class WebSocketSession:
         await self._send(_encode_json(value), _TEXT, key)
 
     async def _send(self, payload: bytes, kind: WSMsgType, key: Hashable | None) -> None:
-        if self._is_direct and self._transport.get_write_buffer_size() + len(payload) < _ROOM_BYTES:
+        if self._is_direct and self.transport.get_write_buffer_size() + len(payload) < _ROOM_BYTES:
             try:
                 return await self.response.send_frame(payload, kind)
             except ConnectionError:
@@ -197,22 +186,22 @@ class WebSocketSession:
         return await self._send_slowly(payload, kind, key)
 
     async def _send_slowly(self, payload: bytes, kind: WSMsgType, key: Hashable | None) -> None:
-        """Send what may have to wait: here where the session itself sends, in the backlog where others do."""
+        """Send what may have to wait: here where the session itself sends, in the queue where others do."""
         if not self.is_open:
             raise WebSocketClosed(self)
         is_own = asyncio.current_task() is self._task
-        if is_own and self._backlog is None:
+        if is_own and self._queue is None:
             try:
                 return await self.response.send_frame(payload, kind)
             except ConnectionError:
                 raise WebSocketClosed(self) from None
-        if self._backlog is None:
+        if self._queue is None:
             limits = self._options
-            self._backlog = Backlog(limits.slow, max_items=limits.queue_messages, max_bytes=limits.queue_bytes)
+            self._queue = SendQueue(limits.when_slow, max_items=limits.queue_messages, max_bytes=limits.queue_bytes)
             self._is_direct = False
-            self._flusher = asyncio.get_running_loop().create_task(self._flush(self._backlog))
+            self._flusher = asyncio.get_running_loop().create_task(self._flush(self._queue))
         sent = asyncio.get_running_loop().create_future() if is_own else None
-        if not self._backlog.put(_Frame(payload, kind, sent), len(payload), key=key, is_kept=is_own):
+        if not self._queue.put(_Frame(payload, kind, sent), len(payload), key=key, is_kept=is_own):
             self._flusher.cancel()  # type: ignore[union-attr]
             self.start_closing(WSCloseCode.TRY_AGAIN_LATER, "Too slow")
             raise WebSocketClosed(self)
@@ -220,23 +209,23 @@ class WebSocketSession:
             await sent
         return None
 
-    async def _flush(self, backlog: Backlog[_Frame]) -> None:
+    async def _flush(self, queue: SendQueue[_Frame]) -> None:
         """Send what waits, as fast as the client reads."""
         frame: _Frame | None = None
         try:
-            while backlog:
+            while queue:
                 await self.request.writer.drain()
-                frame = backlog.take()
+                frame = queue.take()
                 await self.response.send_frame(frame.payload, frame.kind)
                 if frame.sent is not None and not frame.sent.done():
                     frame.sent.set_result(None)
         except ConnectionError:
             pass  # the client is gone, which the reading end notices
         finally:
-            self._backlog = self._flusher = None
+            self._queue = self._flusher = None
             self._is_direct = self._code is None
             left = [frame] if frame is not None else []
-            left += [backlog.take() for _ in range(len(backlog))]
+            left += [queue.take() for _ in range(len(queue))]
             for waiting in left:
                 if waiting.sent is not None and not waiting.sent.done():
                     waiting.sent.set_exception(WebSocketClosed(self))
@@ -374,7 +363,7 @@ class WebSocketSession:
             async with asyncio.timeout(_CLOSING_S):
                 await self.response.close(code=code, message=reason)
         except TimeoutError:
-            self._transport.abort()  # it does not read
+            self.transport.abort()  # it does not read
 
     async def end(self) -> None:
         """Close with 1001; a callback that does not end by itself is cancelled then, ``ws_close`` is not."""
@@ -395,7 +384,7 @@ class WebSocketSession:
             await asyncio.shield(self._closer)
         self.response.session = None
         if self._code == _BROKEN:
-            self._transport.abort()
-        elif self._transport.get_write_buffer_size():
+            self.transport.abort()
+        elif self.transport.get_write_buffer_size():
             # aiohttp closes the connection now, which would wait without end for a client that does not read.
-            asyncio.get_running_loop().call_later(_CLOSING_S, self._transport.abort)
+            asyncio.get_running_loop().call_later(_CLOSING_S, self.transport.abort)
