@@ -20,6 +20,7 @@ from aiohttp import WSCloseCode, web
 
 from webkit.callables import annotation_of, name_of, parameters_of, without_partials
 from webkit.errors import Problem, RouteError
+from webkit.fields import can_be_json
 from webkit.handshakes import check_handshake, read_origins
 from webkit.heartbeats import SessionResponse
 from webkit.requests import REQUEST_ID, new_request_id
@@ -166,10 +167,15 @@ def _json_decoder_of(function: Callable[..., Any]) -> Callable[[str], Any]:
     if len(parameters) < 2:
         raise RouteError(f"{name_of(function)} is 'async def ws_json(self, session, value: Type)'.")
     kind = annotation_of(function, parameters[1])
+    kind = Any if kind is inspect.Parameter.empty else kind
     try:
-        return msgspec.json.Decoder(Any if kind is inspect.Parameter.empty else kind).decode
+        is_good = can_be_json(msgspec.inspect.type_info(kind))
+        decode: Callable[[str], Any] = msgspec.json.Decoder(kind).decode
     except Exception as error:
         raise RouteError(f"{name_of(function)} takes {kind!r}, which msgspec cannot make: {error}.") from None
+    if not is_good:
+        raise RouteError(f"{name_of(function)} takes {kind!r}, which cannot be made of JSON. Use a Struct.")
+    return decode
 
 
 async def _crash(handler: WebSocketHandler, session: WebSocketSession, error: BaseException) -> None:
