@@ -54,12 +54,15 @@ class Seen(list[Any]):
 class Noting(AbstractWebSocketHandler):
     """Notes each call, and answers a text with itself; *does*, by the name of a callback, is awaited in it."""
 
-    def __init__(self, options: WebSocketOptions | None = None, **does: Any) -> None:
+    def __init__(self, **does: Any) -> None:
         self.seen = Seen()
         self.does = does
         self.sessions: list[WebSocketSession] = []
-        if options is not None:
-            self.options = options
+
+    def held(self, **options: Any) -> "Noting":
+        """Give itself, held as *options* say."""
+        self.options = WebSocketOptions(**options)
+        return self
 
     async def _act(self, name: str, *arguments: Any) -> Any:
         act = self.does.get(name)

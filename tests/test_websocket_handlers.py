@@ -358,10 +358,10 @@ async def test_what_is_no_good_handshake_is_refused_before_anybody_is_asked(
 
 async def test_options_are_those_of_the_handler_unless_the_route_says_otherwise(serve: Serve) -> None:
     """IP-120: subprotocols, origins, sizes, compression."""
-    strict = WebSocketOptions(subprotocols=["chat", "news"], max_message_bytes=10)
+    strict: dict[str, Any] = {"subprotocols": ["chat", "news"], "max_message_bytes": 10}
     loose = WebSocketOptions(origins="*", compress=True)
-    app = make_app(Noting(strict))
-    app.add_websocket("/loose", Noting(strict), options=loose)
+    app = make_app(Noting().held(**strict))
+    app.add_websocket("/loose", Noting().held(**strict), options=loose)
     client = await serve(app)
     headers = {"Origin": "https://elsewhere.example"}
     assert await status_of(client, "/ws", headers=headers) == 403

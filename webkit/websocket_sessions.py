@@ -7,7 +7,7 @@ into the connection then goes to a queue, which is there only as long as the cli
 becomes of what has no room in it either.
 
 The session is closed by whoever closes first; code and reason are theirs. It is closed from that moment on, whatever
-the client still has to read or to answer: for that it has five seconds, then it is cut off.
+the client still has to read or to answer: for that it has some seconds, then it is cut off.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ T = TypeVar("T")
 # What the connection holds before the client counts as slow: less than asyncio's mark, so that writing never waits.
 _ROOM_BYTES: Final = 2**16
 # How long a client may take to read what is still on its way, and as long again to answer the close.
-_CLOSING_S: Final = 5.0
+_CLOSING_S: Final = 2.0
 # How long a callback may go on when the server stops.
 _CALLBACK_S: Final = 2.0
 # PERF: looking up a member of an enumeration takes longer than anything else here on Python 3.11.
