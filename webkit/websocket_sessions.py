@@ -192,9 +192,10 @@ class WebSocketSession:
         is_own = asyncio.current_task() is self._task
         if is_own and self._queue is None:
             try:
-                return await self.response.send_frame(payload, kind)
+                await self.response.send_frame(payload, kind)
             except ConnectionError:
                 raise WebSocketClosed(self) from None
+            return
         if self._queue is None:
             limits = self._options
             self._queue = SendQueue(limits.when_slow, max_items=limits.queue_messages, max_bytes=limits.queue_bytes)
@@ -205,9 +206,8 @@ class WebSocketSession:
             self._flusher.cancel()  # type: ignore[union-attr]
             self.start_closing(WSCloseCode.TRY_AGAIN_LATER, "Too slow")
             raise WebSocketClosed(self)
-        if sent is not None:
-            await sent
-        return None
+        # One turn of the loop, and not more: what is sent in a hurry to a client that reads has to get away.
+        await (asyncio.sleep(0) if sent is None else sent)
 
     async def _flush(self, queue: SendQueue[_Frame]) -> None:
         """Send what waits, as fast as the client reads."""
@@ -357,9 +357,9 @@ class WebSocketSession:
 
     async def _close(self, code: int, reason: str) -> None:
         try:
-            if self._flusher is not None:
-                await asyncio.wait({self._flusher}, timeout=_CLOSING_S)
-                self._flusher.cancel()
+            if (flusher := self._flusher) is not None:
+                await asyncio.wait({flusher}, timeout=_CLOSING_S)
+                flusher.cancel()
             async with asyncio.timeout(_CLOSING_S):
                 await self.response.close(code=code, message=reason)
         except TimeoutError:
