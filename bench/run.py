@@ -17,7 +17,7 @@ from typing import Final
 
 import msgspec
 
-from bench import footprint, sockets, uploading
+from bench import echo, footprint, sockets, uploading
 from bench.answers import WrongAnswer
 from bench.figures import Measurement
 from bench.floors import judge
@@ -49,6 +49,7 @@ class Plan:
     speed_rounds: int
     speed_seconds: int
     upload_rounds: int  #: none: no uploads
+    open_websockets: int  #: which are weighed
     imported: Sequence[str]  #: peers whose import is measured
     import_rounds: int
     weighed: Sequence[str]  #: peers whose memory is measured
@@ -64,6 +65,7 @@ FULL: Final = Plan(
     speed_rounds=7,
     speed_seconds=2,
     upload_rounds=5,
+    open_websockets=5_000,
     imported=tuple(PEERS),
     import_rounds=7,
     weighed=tuple(name for name, peer in PEERS.items() if peer.is_pinned),
@@ -78,6 +80,7 @@ QUICK: Final = Plan(
     speed_rounds=3,
     speed_seconds=1,
     upload_rounds=0,
+    open_websockets=1_000,
     imported=_BOTH,
     import_rounds=3,
     weighed=_BOTH,
@@ -153,6 +156,21 @@ class Run:
             speeds = logged.samples[server.peer.name]
             check_log(server.log, int(sum(speeds) * self.plan.speed_seconds * 0.99), server.peer.title)
 
+    def websockets(self) -> None:
+        """Measure what comes back over WebSockets, and weigh open ones."""
+        plan, cores, peers = self.plan, self._two_cores(), echo.contenders(self.plan.peers)
+        with ExitStack() as stack:
+            servers = [stack.enter_context(serving(peer, cores, self.folder)) for peer in peers]
+            for server in servers:
+                echo.check(server)
+            self.measurements += echo.measure_speed(
+                servers, cores, rounds=plan.speed_rounds, seconds=plan.speed_seconds
+            )
+        peers = echo.contenders(plan.weighed)
+        self.measurements += echo.measure_memory(
+            peers, cores, self.folder, rounds=plan.memory_rounds, count=plan.open_websockets
+        )
+
     def imports(self) -> None:
         """Measure how long an import takes."""
         modules = [peer.module for peer in self._installed(self.plan.imported)]
@@ -190,6 +208,7 @@ class Run:
 PARTS: Final[dict[str, Callable[[Run], None]]] = {
     "in-process": Run.in_process,
     "sockets": Run.over_sockets,
+    "websockets": Run.websockets,
     "imports": Run.imports,
     "memory": Run.memory,
 }

@@ -12,7 +12,7 @@ import aiohttp_jinja2
 import jinja2
 import msgspec
 import uvloop
-from aiohttp import BodyPartReader, web
+from aiohttp import BodyPartReader, WSMsgType, web
 from aiohttp.typedefs import Middleware
 
 from bench.content import FILES, MESSAGE, ROWS, TEMPLATES, TEXT, User, new_upload
@@ -72,6 +72,17 @@ async def upload(request: web.Request) -> web.Response:
                 while chunk := await part.read_chunk(65536):
                     size += file.write(chunk)
     return web.json_response({"size": size}, dumps=dumps)
+
+
+@routes.get("/echo")
+async def echo(request: web.Request) -> web.WebSocketResponse:
+    """Send each message back, as aiohttp's documentation does it."""
+    ws = web.WebSocketResponse()
+    await ws.prepare(request)
+    async for message in ws:
+        if message.type == WSMsgType.TEXT:
+            await ws.send_str(message.data)
+    return ws
 
 
 def create_app(middlewares: Iterable[Middleware] = ()) -> web.Application:

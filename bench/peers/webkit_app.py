@@ -11,7 +11,17 @@ from aiohttp.web_log import AccessLogger
 
 import webkit
 from bench.content import FILES, MESSAGE, ROWS, TEMPLATES, TEXT, User, new_upload
-from webkit import Application, Body, Middleware, Route, Static, Templates, template
+from webkit import (
+    AbstractWebSocketHandler,
+    Application,
+    Body,
+    Middleware,
+    Route,
+    Static,
+    Templates,
+    WebSocketSession,
+    template,
+)
 
 #: Both write the same into their logs.
 LOG_FORMAT = AccessLogger.LOG_FORMAT
@@ -54,6 +64,14 @@ async def upload(request: web.Request) -> dict[str, int]:
     return {"size": size}
 
 
+class Echo(AbstractWebSocketHandler):
+    """Send each message back."""
+
+    async def ws_message(self, session: WebSocketSession, text: str) -> None:
+        """Send it back."""
+        await session.send_text(text)
+
+
 def create_app(middlewares: Iterable[Middleware] = ()) -> Application:
     """Make the application."""
     app = Application(middlewares=middlewares)
@@ -69,6 +87,7 @@ def create_app(middlewares: Iterable[Middleware] = ()) -> Application:
         ]
     )
     app.mount("/static", Static(FILES))
+    app.mount("/echo", Echo())
     return app
 
 
