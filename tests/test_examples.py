@@ -9,7 +9,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from examples import uploads
+from examples import talk, uploads
 
 FOLDER = Path(__file__).parent.parent / "examples"
 MODULES = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem != "__init__")
@@ -32,6 +32,8 @@ UPLOAD_PAGE = uploads.PAGE
 NO_ARCHIVE = (
     "The file 'picture' is not taken: 'tea.gif' says that it is image/gif. Taken are application/zip, application/gzip."
 )
+
+NO_SOCKET = "This address speaks WebSocket only: connect with a WebSocket client."
 
 # Switches that an example is started with: those of Python for its packages, and those of its own command line.
 SWITCHES = {
@@ -110,6 +112,10 @@ CALLS: dict[str, list[Call]] = {
         ("GET", "/diary/", {}, "", 200, '{"diary of":"Ada"}'),
         ("POST", "/logout", {}, "", 200, "Hello, stranger! This is visit 1."),
     ],
+    "talk": [
+        ("GET", "/", {}, "", 200, talk.PAGE),
+        ("GET", "/talk", {}, "", 400, f"400: Bad Request\n{NO_SOCKET}"),
+    ],
 }
 
 
@@ -137,6 +143,17 @@ async def test_the_example_answers_as_it_says(module: str) -> None:
                 async with session.request(method, url + path, headers=headers, data=body) as response:
                     assert (response.status, await response.text()) == (status, text), (method, path)
                     assert all(response.headers.items() >= known.items() for known in answered), (method, path)
+
+
+async def test_two_windows_of_the_room_hear_each_other() -> None:
+    async for url in serve("talk"):
+        async with aiohttp.ClientSession() as session, session.ws_connect(f"{url}/talk") as one:
+            assert await one.receive_str() == "1 are here."
+            async with session.ws_connect(f"{url}/talk") as other:
+                assert [await one.receive_str(), await other.receive_str()] == ["2 are here."] * 2
+                await other.send_str("Hello")
+                assert [await one.receive_str(), await other.receive_str()] == ["Hello"] * 2
+            assert await one.receive_str() == "1 are here."
 
 
 @pytest.mark.parametrize("module", MODULES)

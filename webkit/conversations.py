@@ -132,6 +132,8 @@ async def _leave(handler: WebSocketHandler, session: WebSocketSession) -> None:
         await _call(session, handler.ws_close, code, reason)
     finally:
         await session.finish()
+        if isinstance(session.response, SessionResponse):
+            session.response.session = None  # they would keep each other alive
 
 
 def _text_callback(handler: WebSocketHandler) -> Callable[[WebSocketSession, str], Awaitable[None]]:

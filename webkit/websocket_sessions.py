@@ -13,17 +13,14 @@ the client still has to read or to answer: for that it has some seconds, then it
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable, Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self, TypeVar, overload
+from typing import Any, Final, NamedTuple, Self, TypeVar, overload
 
 import msgspec
 from aiohttp import WebSocketError, WSCloseCode, WSMessage, WSMsgType, web
 
 from webkit.sendqueue import SendQueue
 from webkit.websocket_options import WebSocketOptions
-from webkit.websocket_responses import check_closing, cut_reason
-
-if TYPE_CHECKING:
-    from webkit.heartbeats import SessionResponse
+from webkit.websocket_responses import WebSocketResponse, check_closing, cut_reason
 
 __all__ = ["JSON_FAULTS", "WebSocketClosed", "WebSocketSession"]
 
@@ -66,7 +63,7 @@ class _Frame(NamedTuple):
 
 
 class WebSocketSession:
-    """An open WebSocket. Handlers get it; it is made by :func:`webkit.websockets.serve_websocket`.
+    """An open WebSocket. Handlers get it; it is made by :func:`webkit.conversations.serve_websocket`.
 
     ``session.state["name"]`` is yours. Any task may send, one message after the other as they were sent.
     """
@@ -94,7 +91,7 @@ class WebSocketSession:
     def __init__(
         self,
         request: web.Request,
-        response: "SessionResponse",
+        response: WebSocketResponse,
         options: WebSocketOptions,
         parameters: Mapping[str, Any] | None = None,
     ) -> None:
@@ -382,7 +379,6 @@ class WebSocketSession:
         """Wait until the client has been told, and let go of the connection."""
         if self._closer is not None:
             await asyncio.shield(self._closer)
-        self.response.session = None
         if self._code == _BROKEN:
             self.transport.abort()
         elif self.transport.get_write_buffer_size():
