@@ -13,6 +13,7 @@ import pytest
 from aiohttp import ClientSession, WebSocketError, WSMsgType, web
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from yarl import URL
 
 from tests.rawsockets import BINARY, CLOSE, TEXT, RawConnection, connect
 from tests.serving import PATIENCE_S, Client, Running, Serve, run_by_webkit
@@ -403,6 +404,77 @@ async def test_thousands_of_sessions_are_closed_over_a_second_and_not_at_once(
     await asyncio.gather(*ends)
     assert len(times) == 20
     assert times[-1] - times[0] > 0.5
+
+
+async def test_a_session_that_begins_while_the_server_stops_is_closed_like_the_others(running: Running) -> None:
+    go_on = asyncio.Event()
+
+    async def wait(request: web.Request, response: web.StreamResponse) -> None:
+        waiting.set()
+        await go_on.wait()
+
+    waiting = asyncio.Event()
+    handler = Noting()
+    app = make_app(handler)
+    app.on_response_prepare.append(wait)
+    app.on_shutdown.append(lambda _: _set(go_on))
+    async with ClientSession() as session, asyncio.timeout(PATIENCE_S):
+        async with running(app) as client:
+            connecting = asyncio.create_task(session.ws_connect(client.url / "ws"))
+            await waiting.wait()
+        assert (await (await connecting).receive()).data == 1001
+    assert handler.seen.closes == [(1001, "Server shutdown")]
+
+
+async def _set(event: asyncio.Event) -> None:
+    event.set()
+
+
+async def test_a_client_that_leaves_before_the_handshake_is_answered_is_no_error(
+    serve: Serve, logged: list[logging.LogRecord]
+) -> None:
+    asked, go_on = asyncio.Event(), asyncio.Event()
+    requests: list[web.Request] = []
+    tasks: list[asyncio.Task[Any]] = []
+
+    async def wait(request: web.Request) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        tasks.append(task)
+        requests.append(request)
+        asked.set()
+        await go_on.wait()
+
+    handler = Noting(accept=wait)
+    client = await serve(make_app(handler))
+    async with connect(client.url) as connection:
+        shaking = asyncio.create_task(connection.shake("/ws"))
+        await asked.wait()
+        reset(connection)
+        with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
+            await shaking
+    await _until(lambda: requests[0].transport is None)
+    go_on.set()
+    await _until(tasks[0].done)
+    assert not handler.seen
+    assert not logged
+
+
+async def test_where_handlers_are_cancelled_for_clients_that_leave_that_is_1006() -> None:
+    async def hang(*_: Any) -> None:
+        await asyncio.Event().wait()
+
+    handler = Noting(message=hang)
+    server = Server(make_app(handler), ServerConfig(host="127.0.0.1", port=0, handler_cancellation=True))
+    await server.start()
+    async with connect(URL(server.urls[0])) as connection:
+        await start(connection)
+        connection.send_frame(TEXT, b"go")
+        await handler.seen.until(lambda seen: len(seen) == 2)
+        reset(connection)
+        await handler.seen.until_closed()
+    await server.stop()
+    assert handler.seen.closes == [(1006, "")]
 
 
 # Many, and by hand

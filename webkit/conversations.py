@@ -110,6 +110,8 @@ async def _begin(
     response = SessionResponse(request, options)
     await response.prepare(request)
     response.session = session = WebSocketSession(request, response, options, parameters)
+    if response.is_late:
+        session.start_closing(WSCloseCode.GOING_AWAY, "Server shutdown")
     return session
 
 
@@ -120,7 +122,8 @@ async def _judge(handler: WebSocketHandler, session: WebSocketSession, error: Ba
     if not isinstance(error, asyncio.CancelledError):
         await _crash(handler, session, error)
     elif _is_cancelled():
-        session.start_closing(WSCloseCode.GOING_AWAY, "")
+        if not session.transport.is_closing():  # else the client has left, and aiohttp was told to cancel for that
+            session.start_closing(WSCloseCode.GOING_AWAY, "")
         raise error
     else:
         await _crash(handler, session, _not_ours(error))

@@ -23,7 +23,16 @@ __all__ = ["SessionResponse"]
 class SessionResponse(WebSocketResponse):
     """The response of a session, held as *options* say."""
 
-    __slots__ = ("_heartbeat_s", "_is_heard", "_pinging", "_silent_s", "_stalled_s", "_waiting_bytes", "session")
+    __slots__ = (
+        "_heartbeat_s",
+        "_is_heard",
+        "_pinging",
+        "_silent_s",
+        "_stalled_s",
+        "_waiting_bytes",
+        "is_late",
+        "session",
+    )
 
     def __init__(self, request: web.Request, options: WebSocketOptions) -> None:
         # Only an application of webkit has the timer.
@@ -41,6 +50,8 @@ class SessionResponse(WebSocketResponse):
         self._stalled_s = 0.0
         self._waiting_bytes = 0
         self._pinging: asyncio.Task[None] | None = None
+        #: Whether the server stops.
+        self.is_late = False
         #: Set when it has begun, and no more when it is over.
         self.session: WebSocketSession | None = None
 
@@ -83,5 +94,6 @@ class SessionResponse(WebSocketResponse):
 
     async def end_stream(self) -> None:
         """Close with 1001, and cancel a callback that does not end by itself; ``ws_close`` is not waited for."""
+        self.is_late = True
         if self.session is not None:
             await self.session.end()
