@@ -74,7 +74,7 @@ def _weigh_peer(peer: Peer, cores: Cores | None, folder: Path) -> tuple[float, f
     """Give the bytes of *peer* at rest and for a connection."""
     with serving(peer, cores, folder) as server:
         check_server(server)
-        return _weigh(server), _weigh_connections(server)
+        return weigh(server), _weigh_connections(server)
 
 
 def _import_once(module: str, cores: Cores | None) -> float:
@@ -85,7 +85,8 @@ def _import_once(module: str, cores: Cores | None) -> float:
     return float(result.stdout)
 
 
-def _weigh(server: Server) -> int:
+def weigh(server: Server) -> int:
+    """Give the bytes of memory that *server* has (``NotMeasured``)."""
     memory = memory_of(server.group)
     if memory is None:
         raise NotMeasured("The memory of a process is not told here: /proc/PID/smaps_rollup is needed (Linux).")
@@ -95,9 +96,9 @@ def _weigh(server: Server) -> int:
 def _weigh_connections(server: Server) -> float:
     """Open connections, let each have one answer, and give the bytes for one of them."""
     first = [_open(server) for _ in range(_FIRST_CONNECTIONS)]
-    before = _weigh(server)
+    before = weigh(server)
     more = [_open(server) for _ in range(_CONNECTIONS)]
-    after = _weigh(server)
+    after = weigh(server)
     if any(_is_closed(connection) for connection in (*first, *more)):
         raise NotMeasured(f"{server.peer.title} closes idle connections before they can be counted.")
     for connection in (*first, *more):
