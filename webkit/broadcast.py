@@ -156,7 +156,7 @@ class _Channel:
 class Subscription:
     """What one listener gets, while the block runs; one task may iterate."""
 
-    __slots__ = ("_backlog", "_broadcast", "_has_ended", "_missed", "_waiter", "after", "channel", "deliver")
+    __slots__ = ("_backlog", "_broadcast", "_has_ended", "_missed", "_stream", "_waiter", "after", "channel", "deliver")
 
     def __init__(self, broadcast: Broadcast, channel: str, after: str | None, backlog: Backlog) -> None:
         self.channel = channel
@@ -165,6 +165,7 @@ class Subscription:
         self._backlog = backlog
         self._missed: list[Event] | None = None  # the next one is the last
         self._has_ended = False
+        self._stream: EventStream | None = None
         self._waiter: asyncio.Future[None] | None = None
         #: Takes an event, and its chunk.
         self.deliver: Callable[[Event, bytes], None] = _ignore
@@ -202,25 +203,27 @@ class Subscription:
         """Let *stream* have all events, without this task, until it is cancelled (``stream.send_all`` calls it)."""
         if self.deliver is _ignore and not self._has_ended:
             raise RuntimeError(_NOT_ENTERED)
+        self._stream = stream
         await stream.replay(self._missed[::-1] if self._missed else ())
         self._missed = None
-        if self._has_ended:  # it was too slow, and what it missed is lost
-            stream.cut_off()
-            return
         # From here on this task has nothing to do: who publishes writes to the stream itself. What its client has no
         # room for waits in the queue of this subscription.
         former, stream.backlog = stream.backlog, self._backlog
         self.deliver = stream.push
         try:
-            stream.flush()
+            if self._backlog:
+                stream.flush()
             await asyncio.get_running_loop().create_future()
         finally:
             self.deliver = _ignore if self._has_ended else self._keep
+            self._stream = None
             stream.backlog = former
 
     def _keep(self, event: Event, chunk: bytes) -> None:
         if not self._backlog.push(event):
             self._end()
+            if self._stream is not None:
+                self._stream.cut_off()
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
