@@ -7,8 +7,10 @@ from webkit._version import __version__
 from webkit.application import Application
 from webkit.binding import bind_values as bind
 from webkit.errors import ConfigError, NoSuchRoute, Problem, RouteError
+from webkit.eventstreams import EventStream, event_stream
 from webkit.filenames import safe_filename
 from webkit.forms import Form, Upload
+from webkit.history import History
 from webkit.lifespan import Signal
 from webkit.limits import Limits
 from webkit.parameters import Body, Cookie, FormBody, Header, Query
@@ -16,11 +18,13 @@ from webkit.parts import uploads
 from webkit.progress import UploadProgress
 from webkit.requests import REQUEST_ID, accepts, redirect_to, url_for
 from webkit.responses import Response, add_cookie, html, json_response, redirect
+from webkit.sse import Event
 from webkit.types import Feature, Handler, Middleware, Mountable, Route
 from webkit.views import View
 
 if TYPE_CHECKING:
     from webkit import web
+    from webkit.broadcast import Broadcast
     from webkit.run import Server, ServerConfig, run, serve
     from webkit.static import Static
     from webkit.staticurls import static_url
@@ -38,13 +42,17 @@ __all__ = [
     "AbstractWebSocketHandler",
     "Application",
     "Body",
+    "Broadcast",
     "ConfigError",
     "Cookie",
+    "Event",
+    "EventStream",
     "Feature",
     "Form",
     "FormBody",
     "Handler",
     "Header",
+    "History",
     "Limits",
     "Middleware",
     "Mountable",
@@ -70,6 +78,7 @@ __all__ = [
     "accepts",
     "add_cookie",
     "bind",
+    "event_stream",
     "html",
     "json_response",
     "redirect",
@@ -89,6 +98,7 @@ __all__ = [
 # Loaded when they are first asked for (PEP 562): an application without templates does not import Jinja2.
 _LAZY = {
     "AbstractWebSocketHandler": "websockets",
+    "Broadcast": "broadcast",
     "Server": "run",
     "ServerConfig": "run",
     "Static": "static",

@@ -10,10 +10,9 @@ slow. All others have a queue, bounded and with a policy for what does not fit (
 """
 
 import asyncio
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
-from functools import partial
 from types import TracebackType
 from typing import Any, Final, Protocol, Self
 
@@ -95,8 +94,7 @@ class Broadcast:
         Raises:
             ConfigError: *limit* is no positive number, or there is no such policy.
         """
-        join, part = partial(self._join, channel, after), partial(self._part, channel)
-        return Subscription(join, part, Backlog(limit, when_full))
+        return Subscription(self, channel, after, Backlog(limit, when_full))
 
     def history(self, channel: str) -> History:
         """Give what is kept of *channel*, to fill it when the application starts.
@@ -115,17 +113,19 @@ class Broadcast:
         known = self._channels.get(channel)
         return 0 if known is None else len(known.subscriptions)
 
-    def _join(self, channel: str, after: str | None, subscription: "Subscription") -> list[Event]:
-        known = self._open(channel)
+    def join(self, subscription: "Subscription") -> list[Event]:
+        """Let *subscription* listen, and give what it has missed (it calls this itself)."""
+        known = self._open(subscription.channel)
         known.subscriptions[subscription] = None
-        self._settle(channel, known)
-        return [] if known.history is None else known.history.after(after)
+        self._settle(subscription.channel, known)
+        return [] if known.history is None else known.history.after(subscription.after)
 
-    def _part(self, channel: str, subscription: "Subscription") -> None:
-        known = self._channels.get(channel)
+    def part(self, subscription: "Subscription") -> None:
+        """Let *subscription* listen no more."""
+        known = self._channels.get(subscription.channel)
         if known is not None and subscription in known.subscriptions:
             del known.subscriptions[subscription]
-            self._settle(channel, known)
+            self._settle(subscription.channel, known)
 
     def _open(self, name: str) -> "_Channel":
         known = self._channels.get(name)
@@ -156,16 +156,16 @@ class _Channel:
 class Subscription:
     """What one listener gets, while the block runs; one task may iterate."""
 
-    __slots__ = ("_backlog", "_has_ended", "_join", "_missed", "_part", "_waiter", "deliver")
+    __slots__ = ("_backlog", "_broadcast", "_has_ended", "_missed", "_stream", "_waiter", "after", "channel", "deliver")
 
-    def __init__(
-        self, join: "Callable[[Subscription], list[Event]]", part: "Callable[[Subscription], None]", backlog: Backlog
-    ) -> None:
-        self._join = join
-        self._part = part
+    def __init__(self, broadcast: Broadcast, channel: str, after: str | None, backlog: Backlog) -> None:
+        self.channel = channel
+        self.after = after
+        self._broadcast = broadcast
         self._backlog = backlog
-        self._missed: deque[Event] = deque()
+        self._missed: list[Event] | None = None  # the next one is the last
         self._has_ended = False
+        self._stream: EventStream | None = None
         self._waiter: asyncio.Future[None] | None = None
         #: Takes an event, and its chunk.
         self.deliver: Callable[[Event, bytes], None] = _ignore
@@ -178,7 +178,7 @@ class Subscription:
     async def __aenter__(self) -> Self:
         if self._has_ended or self.deliver is not _ignore:
             raise RuntimeError("A subscription is for one block: make another one.")
-        self._missed.extend(self._join(self))
+        self._missed = self._broadcast.join(self)[::-1] or None
         self.deliver = self._keep
         return self
 
@@ -197,31 +197,33 @@ class Subscription:
             if self._has_ended:
                 raise StopAsyncIteration
             await self._wait()
-        return self._missed.popleft() if self._missed else self._backlog.pop()
+        return self._missed.pop() if self._missed else self._backlog.pop()
 
     async def feed(self, stream: EventStream) -> None:
         """Let *stream* have all events, without this task, until it is cancelled (``stream.send_all`` calls it)."""
         if self.deliver is _ignore and not self._has_ended:
             raise RuntimeError(_NOT_ENTERED)
-        await stream.replay(self._missed)
-        self._missed.clear()
-        if self._has_ended:  # it was too slow, and what it missed is lost
-            stream.cut_off()
-            return
+        self._stream = stream
+        await stream.replay(self._missed[::-1] if self._missed else ())
+        self._missed = None
         # From here on this task has nothing to do: who publishes writes to the stream itself. What its client has no
         # room for waits in the queue of this subscription.
         former, stream.backlog = stream.backlog, self._backlog
         self.deliver = stream.push
         try:
-            stream.flush()
+            if self._backlog:
+                stream.flush()
             await asyncio.get_running_loop().create_future()
         finally:
             self.deliver = _ignore if self._has_ended else self._keep
+            self._stream = None
             stream.backlog = former
 
     def _keep(self, event: Event, chunk: bytes) -> None:
         if not self._backlog.push(event):
             self._end()
+            if self._stream is not None:
+                self._stream.cut_off()
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
@@ -235,10 +237,10 @@ class Subscription:
             self._waiter = None
 
     def _end(self) -> None:
-        self._part(self)
+        self._broadcast.part(self)
         self._has_ended = True
         self.deliver = _ignore
-        self._missed.clear()
+        self._missed = None
         self._backlog.clear()
 
 

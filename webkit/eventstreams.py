@@ -15,12 +15,13 @@ cost memory.
 
 import asyncio
 import socket
-from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Mapping
-from contextlib import aclosing, suppress
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Iterable, Mapping
+from contextlib import aclosing, nullcontext, suppress
 from types import TracebackType
 from typing import Any, Final, Literal, Protocol, Self, runtime_checkable
 
-from aiohttp import ClientConnectionResetError, HttpVersion11, web
+from aiohttp import ClientConnectionResetError, HttpVersion11, hdrs, web
+from multidict import istr
 
 from webkit.backlogs import LIMIT, Backlog, Policy
 from webkit.history import History
@@ -34,12 +35,18 @@ __all__ = ["EventStream", "Followed", "GeneratedEvents", "as_chunk", "as_event",
 _STALLED_S: Final = 60
 
 _KEEPALIVE: Final = comment()
-_HEADERS: Final = {
-    "Content-Type": MEDIA_TYPE,
+_NOT_BEGUN: Final = "The stream has not begun: write 'async with event_stream(request) as stream'."
+
+# As much as a transport takes before it says that it is full, where nobody has said otherwise.
+_FULL_BYTES: Final = 2**16
+
+# PERF: names of this type are stored as they are; of others each response would hold a copy.
+_HEADERS: Final[dict[str, str]] = {
+    hdrs.CONTENT_TYPE: MEDIA_TYPE,
     # A stored stream would be replayed as if it happened now.
-    "Cache-Control": "no-store",
+    hdrs.CACHE_CONTROL: "no-store",
     # nginx would collect what is sent, and pass it on in large pieces.
-    "X-Accel-Buffering": "no",
+    istr("X-Accel-Buffering"): "no",
 }
 
 
@@ -83,6 +90,28 @@ class EventStream(web.StreamResponse):
     Sending is for any task, not only for the one that answers the request.
     """
 
+    # PERF: as attributes, beside those of aiohttp, they would be more than Python keeps together: 1 KiB a stream.
+    __slots__ = (
+        "_ending",
+        "_flusher",
+        "_history",
+        "_is_chunked",
+        "_is_direct",
+        "_is_left",
+        "_is_over",
+        "_owner",
+        "_protocol",
+        "_request",
+        "_retry",
+        "_stalled_s",
+        "_transport",
+        "_waiting_bytes",
+        "_waits",
+        "_was_cancelling",
+        "_written",
+        "backlog",
+    )
+
     def __init__(
         self,
         request: web.Request,
@@ -93,7 +122,8 @@ class EventStream(web.StreamResponse):
         when_slow: Policy | Literal["wait"] = "wait",
         headers: Mapping[str, str] | None = None,
     ) -> None:
-        super().__init__(headers=_HEADERS if headers is None else {**_HEADERS, **headers})
+        super().__init__(headers=_HEADERS)
+        self.headers.update(headers or {})
         self._waits = when_slow == "wait"
         #: What waits for the client; :meth:`send_all` puts the queue of a subscription in its place.
         self.backlog = Backlog(limit, "drop_oldest" if when_slow == "wait" else when_slow)
@@ -104,8 +134,10 @@ class EventStream(web.StreamResponse):
         self._retry = retry
         self._owner: asyncio.Task[Any] | None = None
         self._was_cancelling = 0
-        self._is_over = False  # nothing is taken any more
+        self._is_over = True  # nothing is taken yet, or any more
         self._is_left = False  # and the owner was cancelled for it
+        self._transport = request.transport
+        self._is_direct = False  # nothing waits, and the stream is not over
         self._flusher: asyncio.Task[None] | None = None
         self._ending: asyncio.Lock | None = None
         self._stalled_s = 0.0
@@ -132,28 +164,31 @@ class EventStream(web.StreamResponse):
         await self.prepare(request)
         if HEADERS_ONLY in request:
             await asyncio.sleep(0)  # the application has cancelled the handler: there is nothing to write
-        if request.method == "HEAD" or request.transport is None:
+        if request.method == "HEAD" or not self._is_connected():
             self._leave()
         else:
-            _notice_vanishing(request.transport)
+            _notice_vanishing(self._transport, _STALLED_S)
             self._begin()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> bool:
-        if not self._is_left:
+        # Who notices from now on that the client is gone has nobody to cancel.
+        owner, self._owner = self._owner, None
+        if self._is_left:
             if kind is None:
-                with suppress(ConnectionError):  # it left in the last moment
-                    await self.write_eof()
-            self._is_over = True
-            return False
+                with suppress(asyncio.CancelledError):
+                    await asyncio.sleep(0)  # the cancelling has not come yet
+            # Somebody else may have cancelled it too.
+            is_ours = owner is None or owner.uncancel() <= self._was_cancelling
+            return is_ours and (kind is None or issubclass(kind, asyncio.CancelledError | ClientConnectionResetError))
         if kind is None:
-            with suppress(asyncio.CancelledError):
-                await asyncio.sleep(0)  # the cancelling has not come yet
-        # Somebody else may have cancelled it too.
-        is_ours = self._owner is None or self._owner.uncancel() <= self._was_cancelling
-        return is_ours and (kind is None or issubclass(kind, asyncio.CancelledError | ClientConnectionResetError))
+            with suppress(ConnectionError):  # it left in the last moment
+                await self.write_eof()
+                _notice_vanishing(self._transport, 0)
+        self._close()
+        return False
 
     async def send(
         self,
@@ -171,7 +206,10 @@ class EventStream(web.StreamResponse):
             TypeError: *data* is nothing that can be sent.
             ConnectionError: the client is gone, or the stream is over. The task that answers the request is cancelled
                 instead.
+            RuntimeError: the block was not entered.
         """
+        if not self.prepared:
+            raise RuntimeError(_NOT_BEGUN)
         if not isinstance(data, Event):
             data = Event(data, event=event, id=id, retry=retry, key=key)
         if self._waits:
@@ -184,6 +222,8 @@ class EventStream(web.StreamResponse):
 
     async def replay(self, events: Iterable[Event]) -> None:
         """Send *events* of which none may be lost: wait for the client, whatever the policy is; and for what waits."""
+        if not self.prepared:
+            raise RuntimeError(_NOT_BEGUN)
         for event in (*events, None):
             await self._until_room()
             if self._is_over:
@@ -191,52 +231,53 @@ class EventStream(web.StreamResponse):
             if event is not None:
                 self.push(event, as_chunk(event.encoded))
 
-    async def send_all(self, source: AsyncIterable[Any]) -> None:
+    def send_all(self, source: AsyncIterable[Any]) -> Awaitable[None]:
         """Send what *source* gives, until it is over, and close it: a generator, or a subscription of a ``Broadcast``.
 
         What becomes of events for which the client is too slow is decided by a subscription's own policy.
         """
-        if isinstance(source, Followed):
-            await source.feed(self)
-        elif isinstance(source, AsyncGenerator):
-            async with aclosing(source):
-                async for item in source:
-                    await self.send(item)
-        else:
-            async for item in source:
-                await self.send(item)
+        return source.feed(self) if isinstance(source, Followed) else self._send_each(source)
 
     def push(self, event: Event, chunk: bytes) -> None:
         """Send *event* without waiting: at once, or later where the client is slow; to nobody where it is gone.
 
         *chunk* is :func:`as_chunk` of it, which is the same for all streams.
         """
-        # PERF: this is what an event to thousands of streams costs: 0.3 µs beside the 5 of the write itself.
-        protocol = self._protocol
-        if self._flusher is None and not self._is_over and not protocol.writing_paused:
-            transport = protocol.transport
-            if transport is None or transport.is_closing():
-                self._leave()
-            else:
-                data = chunk if self._is_chunked else event.encoded
-                transport.write(data)
-                self._written += len(data)
+        # PERF: this is what an event to thousands of streams costs beside the write itself. Most of it is memory that
+        # the processor has to fetch, so that the protocol, which knows the same, is not asked.
+        transport = self._transport
+        if (
+            self._is_direct
+            and transport is not None
+            and not transport.is_closing()
+            and transport.get_write_buffer_size() <= _FULL_BYTES
+        ):
+            data = chunk if self._is_chunked else event.encoded
+            transport.write(data)
+            self._written += len(data)
         elif not self._is_over:
-            if self.backlog.push(event):
-                self.flush()
-            else:
-                self.cut_off()
+            self._push_later(event)
+
+    def _push_later(self, event: Event) -> None:
+        if not self._is_connected():
+            self._leave()
+        elif not self._is_slow():
+            self._write(event.encoded)
+        elif self.backlog.push(event):
+            self.flush()
+        else:
+            self.cut_off()
 
     def cut_off(self) -> None:
         """Close the connection at once; what waits is lost."""
-        if self._protocol.transport is not None:
-            self._protocol.transport.abort()
+        if self._transport is not None:
+            self._transport.abort()
         self._leave()
 
     def beat(self, *, is_turn: bool) -> None:
         """Notice a client that is gone or does not read; keep the connection alive (the timer calls it)."""
-        transport = self._protocol.transport
-        if transport is None or transport.is_closing():
+        transport = self._transport
+        if transport is None or not self._is_connected():
             self._leave()
             return
         before, self._waiting_bytes = self._waiting_bytes, transport.get_write_buffer_size()
@@ -251,7 +292,7 @@ class EventStream(web.StreamResponse):
 
     async def write_eof(self, data: bytes = b"") -> None:
         """Send what waits, and the end; nothing is taken from now on."""
-        self._is_over = True
+        self._close()
         if self._ending is None:
             self._ending = asyncio.Lock()  # the server stops while the handler returns
         async with self._ending:
@@ -265,16 +306,26 @@ class EventStream(web.StreamResponse):
         first = [] if self._retry is None else [Event(None, retry=self._retry)]
         if first or missed:
             self._write(b"".join(event.encoded for event in (*first, *missed)))
+        self._is_over = False
+        self._is_direct = True
+
+    def _is_connected(self) -> bool:
+        return self._transport is not None and not self._transport.is_closing()
 
     def _is_slow(self) -> bool:
         return self._flusher is not None or self._protocol.writing_paused
 
     def _write(self, data: bytes) -> None:
-        transport = self._protocol.transport
+        transport = self._transport
         if transport is not None:
             framed = as_chunk(data) if self._is_chunked else data
             transport.write(framed)
             self._written += len(framed)
+
+    async def _send_each(self, source: AsyncIterable[Any]) -> None:
+        async with aclosing(source) if isinstance(source, AsyncGenerator) else nullcontext():
+            async for item in source:
+                await self.send(item)
 
     async def _until_room(self) -> None:
         while self._is_slow() and not self._is_over:
@@ -285,6 +336,7 @@ class EventStream(web.StreamResponse):
     def flush(self) -> None:
         """Send what has come to wait in the :attr:`backlog`, as soon as the client has room."""
         if self._flusher is None:
+            self._is_direct = False
             self._flusher = asyncio.get_running_loop().create_task(self._flush())
 
     async def _flush(self) -> None:
@@ -293,10 +345,10 @@ class EventStream(web.StreamResponse):
         try:
             while True:
                 await self._request.writer.drain()
-                if protocol.transport is None or protocol.transport.is_closing():
+                if not self._is_connected():
                     self._leave()
                     return
-                while self.backlog and not protocol.writing_paused:
+                while self.backlog and self._is_connected() and not protocol.writing_paused:
                     self._write(self.backlog.pop().encoded)
                 if not self.backlog:
                     return
@@ -304,10 +356,16 @@ class EventStream(web.StreamResponse):
             self._leave()
         finally:
             self._flusher = None
+            self._is_direct = not self._is_over
+
+    def _close(self) -> None:
+        """Take nothing any more."""
+        self._is_over = True
+        self._is_direct = False
 
     def _leave(self) -> None:
         """Give up a client that is gone, and whoever serves it."""
-        self._is_over = True
+        self._close()
         self.backlog.clear()
         if self._owner is not None and not self._is_left:
             self._is_left = True
@@ -343,10 +401,10 @@ def as_event(item: Any) -> Event:
     return item if isinstance(item, Event) else Event(item)
 
 
-def _notice_vanishing(transport: asyncio.Transport) -> None:
-    """Let the system give up a client that acknowledges nothing: a cable that was pulled tells nobody."""
-    opened = transport.get_extra_info("socket")
+def _notice_vanishing(transport: asyncio.Transport | None, after_s: int) -> None:
+    """Let the system give up a client that acknowledges nothing: a cable that was pulled tells nobody. 0 is "never"."""
+    opened = None if transport is None else transport.get_extra_info("socket")
     option = getattr(socket, "TCP_USER_TIMEOUT", None)  # Linux has it
     if opened is not None and option is not None and opened.family in {socket.AF_INET, socket.AF_INET6}:
         with suppress(OSError):  # it is closed already
-            opened.setsockopt(socket.IPPROTO_TCP, option, _STALLED_S * 1000)
+            opened.setsockopt(socket.IPPROTO_TCP, option, after_s * 1000)

@@ -48,13 +48,15 @@ class Pulse:
 
     def tick(self) -> None:
         """Ask everybody; the timer calls it."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if len(self):
+            self._schedule()
         self._turn = (self._turn + 1) % len(self._slots)
         for number, slot in enumerate(self._slots):
             for beating in tuple(slot):
                 beating.beat(is_turn=number == self._turn)
-        self._timer = None
-        if len(self):
-            self._schedule()
 
     def _schedule(self) -> None:
         self._timer = asyncio.get_running_loop().call_later(TICK_S, self.tick)
