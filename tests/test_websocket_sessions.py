@@ -83,6 +83,8 @@ async def test_what_cannot_be_sent_is_an_error_and_not_half_a_message(serve: Ser
             await session.send_text("\ud800")
         with pytest.raises(TypeError):
             await session.send_json(object())
+        with pytest.raises(TypeError):
+            await session.send_binary(3)  # type: ignore[arg-type]
         await session.send_text("good")
 
     client = await serve(make_app(Noting(open=send)))
@@ -257,6 +259,25 @@ async def test_a_client_that_vanishes_while_it_is_slow_lets_everybody_go() -> No
     assert handler.seen.closes == [(1006, "")]
     assert not handler.seen.errors
     assert len(ends) == 1
+
+
+async def test_a_session_that_waits_in_the_queue_is_let_go_when_others_overfill_it() -> None:
+    async def send(session: WebSocketSession) -> None:
+        await go_on.wait()
+        await session.send_text("mine")
+
+    go_on = asyncio.Event()
+    handler = Noting(open=send).held(queue_messages=2)
+    async with stalled(handler) as (_, session):
+        while session.transport.get_write_buffer_size() < 2**16:
+            await session.response.send_frame(bytes(2**16 - 100), WSMsgType.BINARY)
+        # All in one turn of the loop: who sends what waits has not yet begun.
+        go_on.set()
+        sending = [asyncio.create_task(session.send_text("theirs")) for _ in range(5)]
+        results = await asyncio.gather(*sending, return_exceptions=True)
+        assert any(isinstance(result, WebSocketClosed) for result in results)
+        await handler.seen.until_closed()
+    assert handler.seen.closes == [(1013, "Too slow")]
 
 
 async def test_the_queue_of_a_client_that_reads_again_is_gone() -> None:

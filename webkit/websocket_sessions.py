@@ -168,7 +168,7 @@ class WebSocketSession:
 
     async def send_binary(self, data: bytes | bytearray | memoryview, *, key: Hashable | None = None) -> None:
         """Send *data* as :meth:`send_text` sends a text (``WebSocketClosed``)."""
-        await self._send(bytes(data), _BINARY, key)
+        await self._send(data if isinstance(data, bytes) else memoryview(data).tobytes(), _BINARY, key)
 
     async def send_json(self, value: Any, *, key: Hashable | None = None) -> None:
         """Send *value* as a text of JSON: what msgspec encodes (``WebSocketClosed``, ``TypeError``)."""
@@ -200,6 +200,7 @@ class WebSocketSession:
             self._flusher = asyncio.get_running_loop().create_task(self._flush(self._queue))
         sent = asyncio.get_running_loop().create_future() if is_own else None
         if not self._queue.put(_Frame(payload, kind, sent), len(payload), key=key, is_kept=is_own):
+            self._let_go(self._queue)
             self._flusher.cancel()  # type: ignore[union-attr]
             self.start_closing(WSCloseCode.TRY_AGAIN_LATER, "Too slow")
             raise WebSocketClosed(self)
@@ -208,24 +209,26 @@ class WebSocketSession:
 
     async def _flush(self, queue: SendQueue[_Frame]) -> None:
         """Send what waits, as fast as the client reads."""
-        frame: _Frame | None = None
+        sent: asyncio.Future[None] | None = None
         try:
             while queue:
                 await self.request.writer.drain()
-                frame = queue.take()
-                await self.response.send_frame(frame.payload, frame.kind)
-                if frame.sent is not None and not frame.sent.done():
-                    frame.sent.set_result(None)
+                payload, kind, sent = queue.take()
+                await self.response.send_frame(payload, kind)
+                if sent is not None and not sent.done():
+                    sent.set_result(None)
         except ConnectionError:
             pass  # the client is gone, which the reading end notices
         finally:
             self._queue = self._flusher = None
             self._is_direct = self._code is None
-            left = [frame] if frame is not None else []
-            left += [queue.take() for _ in range(len(queue))]
-            for waiting in left:
-                if waiting.sent is not None and not waiting.sent.done():
-                    waiting.sent.set_exception(WebSocketClosed(self))
+            self._let_go(queue, sent)
+
+    def _let_go(self, queue: SendQueue[_Frame], sent: "asyncio.Future[None] | None" = None) -> None:
+        """Drop what waits, and tell who waits for that, or for *sent*."""
+        for waiting in (sent, *(queue.take().sent for _ in range(len(queue)))):
+            if waiting is not None and not waiting.done():
+                waiting.set_exception(WebSocketClosed(self))
 
     # Receiving
 
