@@ -384,6 +384,11 @@ async def test_a_handler_may_be_mounted_in_an_application_that_is_mounted(serve:
     assert (await client.get("/inner/ws/below")).status == 404
 
 
+async def test_a_handler_may_be_the_whole_site(serve: Serve) -> None:
+    client = await serve(make_app(Noting(), "/"))
+    assert await talk(client, "/", "hi") == ["hi"]
+
+
 # What is refused when the route is added
 
 
