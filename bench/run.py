@@ -17,7 +17,7 @@ from typing import Final
 
 import msgspec
 
-from bench import footprint, sockets, uploading
+from bench import footprint, sockets, streams, uploading
 from bench.answers import WrongAnswer
 from bench.figures import Measurement
 from bench.floors import judge
@@ -53,6 +53,7 @@ class Plan:
     import_rounds: int
     weighed: Sequence[str]  #: peers whose memory is measured
     memory_rounds: int
+    stream_rounds: int
 
 
 FULL: Final = Plan(
@@ -68,6 +69,7 @@ FULL: Final = Plan(
     import_rounds=7,
     weighed=tuple(name for name, peer in PEERS.items() if peer.is_pinned),
     memory_rounds=3,
+    stream_rounds=7,
 )
 QUICK: Final = Plan(
     peers=(*_BOTH, "starlette", "fastapi", "blacksheep"),
@@ -82,6 +84,7 @@ QUICK: Final = Plan(
     import_rounds=3,
     weighed=_BOTH,
     memory_rounds=1,
+    stream_rounds=3,
 )
 
 
@@ -165,6 +168,11 @@ class Run:
         self.measurements += measurements
         self.not_measured += failures
 
+    def event_streams(self) -> None:
+        """Weigh event streams, and send events to all of them."""
+        peers = [PEERS[name] for name in _BOTH]
+        self.measurements += streams.measure(peers, self.cores, self.folder, rounds=self.plan.stream_rounds)
+
     def _start(self, stack: ExitStack, peer: Peer) -> Server | None:
         """Start *peer*, and see that it answers as all do; ``None`` if it is a peer that does not start."""
         try:
@@ -192,6 +200,7 @@ PARTS: Final[dict[str, Callable[[Run], None]]] = {
     "sockets": Run.over_sockets,
     "imports": Run.imports,
     "memory": Run.memory,
+    "streams": Run.event_streams,
 }
 
 

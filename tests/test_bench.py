@@ -227,6 +227,7 @@ def test_every_floor_is_about_something_that_a_whole_run_measures() -> None:
     measured = {f"speed:{name}" for name in FULL.workloads} | {f"cpu:{name}" for name in WORKLOADS}
     measured |= {f"cpu:shared-{count}" for count in FULL.route_counts}
     measured |= {"speed:log", "cpu:log", "cpu:middlewares-5", "cpu:resolve", "import", "memory:connection"}
+    measured |= {"memory:stream", "event:streams"}
     for floor in FLOORS:
         assert {floor.of.key, floor.to.key} <= measured
         assert {floor.of.contender, floor.to.contender} <= set(FULL.peers)
