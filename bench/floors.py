@@ -157,6 +157,19 @@ FLOORS: Final = (
         to=Figure("memory:connection", AIOHTTP),
         at_most=1.1,
     ),
+    Floor(
+        title="memory of an open event stream: webkit / bare aiohttp",
+        of=Figure("memory:stream", WEBKIT),
+        to=Figure("memory:stream", AIOHTTP),
+        at_most=1.34,  # 13.5 KiB where bare aiohttp takes 10.1
+    ),
+    Floor(
+        title="processor time, an event to 5,000 streams: webkit / a bare loop of transport.write",
+        of=Figure("event:streams", WEBKIT),
+        to=Figure("event:streams", AIOHTTP),
+        at_most=1.4,
+        goal=1.2,
+    ),
 )
 
 

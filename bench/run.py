@@ -17,7 +17,7 @@ from typing import Final
 
 import msgspec
 
-from bench import echo, footprint, sockets, uploading
+from bench import echo, footprint, sockets, streams, uploading
 from bench.answers import WrongAnswer
 from bench.figures import Measurement
 from bench.floors import judge
@@ -54,6 +54,7 @@ class Plan:
     import_rounds: int
     weighed: Sequence[str]  #: peers whose memory is measured
     memory_rounds: int
+    stream_rounds: int
 
 
 FULL: Final = Plan(
@@ -70,6 +71,7 @@ FULL: Final = Plan(
     import_rounds=7,
     weighed=tuple(name for name, peer in PEERS.items() if peer.is_pinned),
     memory_rounds=3,
+    stream_rounds=7,
 )
 QUICK: Final = Plan(
     peers=(*_BOTH, "starlette", "fastapi", "blacksheep"),
@@ -85,6 +87,7 @@ QUICK: Final = Plan(
     import_rounds=3,
     weighed=_BOTH,
     memory_rounds=1,
+    stream_rounds=3,
 )
 
 
@@ -183,6 +186,11 @@ class Run:
         self.measurements += measurements
         self.not_measured += failures
 
+    def event_streams(self) -> None:
+        """Weigh event streams, and send events to all of them."""
+        peers = [PEERS[name] for name in _BOTH]
+        self.measurements += streams.measure(peers, self.cores, self.folder, rounds=self.plan.stream_rounds)
+
     def _start(self, stack: ExitStack, peer: Peer) -> Server | None:
         """Start *peer*, and see that it answers as all do; ``None`` if it is a peer that does not start."""
         try:
@@ -211,6 +219,7 @@ PARTS: Final[dict[str, Callable[[Run], None]]] = {
     "websockets": Run.websockets,
     "imports": Run.imports,
     "memory": Run.memory,
+    "streams": Run.event_streams,
 }
 
 

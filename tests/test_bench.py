@@ -260,6 +260,7 @@ def test_every_floor_is_about_something_that_a_whole_run_measures() -> None:
     measured |= {f"cpu:shared-{count}" for count in FULL.route_counts}
     measured |= {"websocket:echo", "websocket:memory"}
     measured |= {"speed:log", "cpu:log", "cpu:middlewares-5", "cpu:resolve", "import", "memory:connection"}
+    measured |= {"memory:stream", "event:streams"}
     for floor in FLOORS:
         figures = [floor.of, floor.to] if floor.to is not None else [floor.of]
         assert {figure.key for figure in figures} <= measured

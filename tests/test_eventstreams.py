@@ -17,8 +17,9 @@ from tests.eventsource import Message, read_events
 from tests.leftovers import count_descriptors, until
 from tests.serving import PATIENCE_S, AnyApplication, Running, Serve, run_by_webkit
 from tests.streaming import Deaf, deaf, listening
-from webkit import Application, ConfigError, Event, EventStream, History, RouteError, View, eventstreams, pulse
+from webkit import Application, ConfigError, Event, Events, EventStream, History, RouteError, View, eventstreams, pulse
 from webkit import event_stream as begin
+from webkit.errors import HTTPNotFound
 from webkit.responses import PREPARED
 
 Make = Callable[[], AnyApplication]
@@ -196,6 +197,56 @@ async def test_bad_options_are_refused(serve: Serve) -> None:
 # Generators
 
 
+class Iterated:
+    """Something to iterate that is no generator."""
+
+    def __init__(self) -> None:
+        self._left = [2, 1]
+
+    def __aiter__(self) -> "Iterated":
+        return self
+
+    async def __anext__(self) -> int:
+        if not self._left:
+            raise StopAsyncIteration
+        return self._left.pop()
+
+
+class Callable_:
+    """An object that yields."""
+
+    async def __call__(self, request: web.Request) -> AsyncIterator[str]:
+        yield request.path
+
+
+async def name_it(request: web.Request, *, name: str) -> AsyncIterator[str]:
+    """Take what a partial fills."""
+    yield name
+
+
+async def yield_nothing() -> AsyncIterator[str]:
+    """Be over before it begins."""
+    return
+    yield
+
+
+async def return_events(count: int) -> Events:
+    """Look at the request first."""
+
+    async def count_up() -> AsyncIterator[int]:
+        for number in range(count):
+            yield number
+
+    if count > 2:
+        raise HTTPNotFound
+    return Events(count_up(), retry=5)
+
+
+async def iterate() -> Events:
+    """Send what is no generator."""
+    return Events(Iterated())
+
+
 def make_generators() -> tuple[Application, list[str]]:
     """An application whose handlers yield, in all their forms, and a list of what they did."""
     app = Application()
@@ -224,22 +275,11 @@ def make_generators() -> tuple[Application, list[str]]:
 
     app.add_view("/view/{count:int}", Counting)
 
-    class Callable_:
-        async def __call__(self, request: web.Request) -> AsyncIterator[str]:
-            yield request.path
-
     app.add_get("/object", Callable_())
-
-    async def named(request: web.Request, *, name: str) -> AsyncIterator[str]:
-        yield name
-
-    app.add_get("/partial", partial(named, name="filled"))
-
-    @app.get("/nothing")
-    async def nothing() -> AsyncIterator[str]:
-        return
-        yield
-
+    app.add_get("/partial", partial(name_it, name="filled"))
+    app.add_get("/returned/{count:int}", return_events)
+    app.add_get("/iterated", iterate)
+    app.add_get("/nothing", yield_nothing)
     return app, seen
 
 
@@ -258,6 +298,8 @@ def make_generators() -> tuple[Application, list[str]]:
         ("/view/3", [Message("/view/3 3")]),
         ("/object", [Message("/object")]),
         ("/partial", [Message("filled")]),
+        ("/returned/2", [Message("0"), Message("1")]),
+        ("/iterated", [Message("1"), Message("2")]),
         ("/nothing", []),
     ],
 )
@@ -277,7 +319,14 @@ async def test_an_argument_that_does_not_fit_is_refused_before_the_stream(serve:
     assert seen == []
 
 
-@pytest.mark.parametrize("target", ["/function/2", "/view/3", "/object", "/partial"])
+async def test_a_handler_may_refuse_before_it_returns_events(serve: Serve) -> None:
+    app, _ = make_generators()
+    client = await serve(app)
+    assert (await client.get("/returned/3")).status == 404
+    assert (await client.get("/returned/1")).body == b"retry: 5\n\ndata: 0\n\n"
+
+
+@pytest.mark.parametrize("target", ["/returned/2", "/iterated", "/function/2", "/view/3", "/object", "/partial"])
 async def test_head_gets_the_headers_at_once_and_nothing_is_generated(serve: Serve, target: str) -> None:
     app, seen = make_generators()
     client = await serve(app)
@@ -461,9 +510,44 @@ async def test_another_task_that_sends_gets_an_error_and_is_not_cancelled(serve:
     async with deaf(client.url) as listener:
         await until(lambda: bool(streams))
         listener.reset()
-        with pytest.raises(ConnectionError, match="has left"):
+        with pytest.raises(ConnectionError, match="is over, or its client has left"):
             await send_for_ever(streams[0])
         await patiently(left.wait())
+
+
+async def test_a_group_of_tasks_that_sends_ends_without_an_error(serve: Serve) -> None:
+    app = Application()
+    left = asyncio.Event()
+
+    @app.get("/")
+    async def handler(request: web.Request) -> None:
+        async with begin(request) as stream, asyncio.TaskGroup() as group:
+            for _ in range(3):
+                group.create_task(send_for_ever(stream))
+        left.set()
+
+    client = await serve(app)
+    async with deaf(client.url) as listener:
+        listener.reset()
+        await patiently(left.wait())
+
+
+async def test_a_stream_is_for_one_block(serve: Serve) -> None:
+    app = Application()
+
+    @app.get("/")
+    async def handler(request: web.Request) -> None:
+        stream = begin(request)
+        async with stream:
+            await stream.send("a")
+        with pytest.raises(RuntimeError, match="one block"):
+            await stream.__aenter__()
+        with pytest.raises(ConnectionError):
+            await stream.send("b")
+        stream.push(Event("c"), b"")
+
+    last = b"GET / HTTP/1.1\r\nHost: l\r\nConnection: close\r\n\r\n"
+    assert (await (await serve(app)).send(last)).endswith(b"\r\ndata: a\n\n\r\n0\r\n\r\n")
 
 
 async def test_an_error_in_the_block_of_a_client_that_is_gone_is_not_lost(

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import re
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from examples import talk, uploads
+from examples import clock, talk, uploads
 
 FOLDER = Path(__file__).parent.parent / "examples"
 MODULES = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem != "__init__")
@@ -49,6 +50,11 @@ CALLS: dict[str, list[Call]] = {
         ("GET", "/people/1", {}, "", 200, "<h1>Ada</h1> <a href='/'>All</a> <small>/people/1</small>"),
         ("GET", "/people/3", {}, "", 404, "404: Not Found"),
         ("GET", "/about", {}, "", 200, "<p>2 people. <a href='/'>All</a></p>"),
+    ],
+    "clock": [
+        ("GET", "/", {}, "", 200, clock.PAGE),
+        ("HEAD", "/ticks", {}, "", 200, "", {"Content-Type": "text/event-stream"}),
+        ("POST", "/wall", {}, "Hello!", 200, '{"readers":0}'),
     ],
     "cors": [
         ("GET", "/prices", SHOP, "", 200, '{"1":2.5}', {"Access-Control-Allow-Origin": "https://shop.example"}),
@@ -154,6 +160,16 @@ async def test_two_windows_of_the_room_hear_each_other() -> None:
                 await other.send_str("Hello")
                 assert [await one.receive_str(), await other.receive_str()] == ["Hello"] * 2
             assert await one.receive_str() == "1 are here."
+
+
+async def test_the_clock_ticks_and_the_wall_remembers() -> None:
+    async for url in serve("clock"):
+        async with aiohttp.ClientSession() as session:
+            async with session.get(f"{url}/ticks?count=1") as response:
+                assert re.fullmatch(r"id: 1\ndata: \d\d:\d\d:\d\d\n\n", await response.text())
+            await session.post(f"{url}/wall", data="Hello!")
+            async with session.get(f"{url}/wall?after=yesterday") as response:
+                assert (await response.content.readuntil(b"\n\n")).endswith(b"\ndata: Hello!\n\n")
 
 
 @pytest.mark.parametrize("module", MODULES)

@@ -52,6 +52,7 @@ BANDS: dict[str, tuple[str, ...]] = {
         "backlogs",
         "history",
         "eventstreams",
+        "events",
         "expect",
         "inflating",
         "bodies",

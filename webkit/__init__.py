@@ -7,7 +7,8 @@ from webkit._version import __version__
 from webkit.application import Application
 from webkit.binding import bind_values as bind
 from webkit.errors import ConfigError, NoSuchRoute, Problem, RouteError
-from webkit.eventstreams import EventStream, event_stream
+from webkit.events import Events, event_stream
+from webkit.eventstreams import EventStream
 from webkit.filenames import safe_filename
 from webkit.forms import Form, Upload
 from webkit.history import History
@@ -47,6 +48,7 @@ __all__ = [
     "Cookie",
     "Event",
     "EventStream",
+    "Events",
     "Feature",
     "Form",
     "FormBody",

@@ -22,7 +22,7 @@ from multidict import CIMultiDict, MultiDict
 from webkit.callables import innermost, is_coroutine_function, name_of, signature_of, without_partials
 from webkit.converters import BY_TYPE, Converter
 from webkit.errors import Problem, RouteError, did_you_mean
-from webkit.eventstreams import GeneratedEvents
+from webkit.events import Events
 from webkit.parameters import Argument, Inputs, check_arguments, collect, convert_all, make_argument
 from webkit.paths import Parameter, Template, parse
 from webkit.threads import run_in_thread
@@ -370,8 +370,8 @@ def _first_name(handler: Endpoint) -> str | None:
     return next(iter(signature_of(handler).parameters), None)
 
 
-async def _generate_events(generate: Endpoint, *args: Any, **kwargs: Any) -> GeneratedEvents:
-    return GeneratedEvents(generate(*args, **kwargs))
+async def _generate_events(generate: Endpoint, *args: Any, **kwargs: Any) -> Events:
+    return Events(generate(*args, **kwargs))
 
 
 async def _run_in_thread(function: Endpoint, *args: Any, **kwargs: Any) -> Any:

@@ -18,7 +18,8 @@ from typing import Any, Final, Protocol, Self
 
 from webkit.backlogs import LIMIT, Backlog, Policy
 from webkit.errors import ConfigError
-from webkit.eventstreams import EventStream, as_chunk, as_event
+from webkit.events import as_event
+from webkit.eventstreams import EventStream, as_chunk
 from webkit.history import History
 from webkit.sse import Event
 

@@ -29,7 +29,7 @@ from webkit.pulse import TICK_S
 from webkit.responses import HEADERS_ONLY
 from webkit.sse import MEDIA_TYPE, Event, comment
 
-__all__ = ["EventStream", "Followed", "GeneratedEvents", "as_chunk", "as_event", "event_stream"]
+__all__ = ["EventStream", "Followed", "as_chunk"]
 
 # How long a client may take nothing of what waits for it, and how long the system waits for its acknowledgement.
 _STALLED_S: Final = 60
@@ -58,34 +58,8 @@ class Followed(Protocol):
         """Give *stream* all events, until there are no more."""
 
 
-def event_stream(
-    request: web.Request,
-    *,
-    history: History | None = None,
-    retry: int | None = None,
-    limit: int = LIMIT,
-    when_slow: Policy | Literal["wait"] = "wait",
-    headers: Mapping[str, str] | None = None,
-) -> "EventStream":
-    """Answer *request* with events: ``async with event_stream(request) as stream: await stream.send("hello")``.
-
-    Args:
-        request: what is answered. To HEAD the headers go alone.
-        history: what a client that comes back has missed is sent first, as its ``Last-Event-ID`` says.
-        retry: after how many milliseconds a client that was cut off comes back.
-        limit: how many events wait for a client that reads slower than they come.
-        when_slow: what happens then: ``wait`` lets :meth:`EventStream.send` wait for the client, ``drop_oldest``,
-            ``coalesce`` and ``close`` do not (see :mod:`webkit.backlogs`).
-        headers: more headers.
-
-    Raises:
-        ConfigError: *limit* is no positive number, or there is no such policy.
-    """
-    return EventStream(request, history=history, retry=retry, limit=limit, when_slow=when_slow, headers=headers)
-
-
 class EventStream(web.StreamResponse):
-    """An answer of events (see :func:`event_stream`).
+    """An answer of events (see :func:`webkit.event_stream`).
 
     Sending is for any task, not only for the one that answers the request.
     """
@@ -155,6 +129,8 @@ class EventStream(web.StreamResponse):
         return super().body_length + self._written
 
     async def __aenter__(self) -> Self:
+        if self.prepared:
+            raise RuntimeError("An event stream is for one block: begin another one, for another request.")
         request = self._request
         self._owner = asyncio.current_task()
         if self._owner is not None:
@@ -182,7 +158,7 @@ class EventStream(web.StreamResponse):
                     await asyncio.sleep(0)  # the cancelling has not come yet
             # Somebody else may have cancelled it too.
             is_ours = owner is None or owner.uncancel() <= self._was_cancelling
-            return is_ours and (kind is None or issubclass(kind, asyncio.CancelledError | ClientConnectionResetError))
+            return is_ours and (error is None or _is_by_leaving(error))
         if kind is None:
             with suppress(ConnectionError):  # it left in the last moment
                 await self.write_eof()
@@ -375,30 +351,23 @@ class EventStream(web.StreamResponse):
         self._leave()
         if asyncio.current_task() is self._owner:
             await asyncio.sleep(0)  # here it is cancelled, whatever it catches
-        raise ClientConnectionResetError("The client has left the event stream.")
+        raise _Over("The event stream is over, or its client has left.")
 
 
-class GeneratedEvents:
-    """What a handler that yields events gives: they are sent while it runs."""
+class _Over(ClientConnectionResetError):
+    """What other tasks get that send to a stream which takes nothing any more."""
 
-    def __init__(self, events: AsyncGenerator[Any]) -> None:
-        self._events = events
 
-    async def respond(self, request: web.Request) -> web.StreamResponse:
-        """Answer *request*."""
-        async with aclosing(self._events), event_stream(request) as stream:
-            await stream.send_all(self._events)
-        return stream
+def _is_by_leaving(error: BaseException) -> bool:
+    """Whether nothing went wrong but that the client has left; a group of tasks puts together what each of them got."""
+    if isinstance(error, BaseExceptionGroup):
+        return all(map(_is_by_leaving, error.exceptions))
+    return isinstance(error, asyncio.CancelledError | _Over)
 
 
 def as_chunk(data: bytes) -> bytes:
     """Give *data* as a chunk of HTTP/1.1 (RFC 9112, 7.1)."""
     return b"%x\r\n%b\r\n" % (len(data), data)
-
-
-def as_event(item: Any) -> Event:
-    """Give *item* as an event: it is one, or the data of one."""
-    return item if isinstance(item, Event) else Event(item)
 
 
 def _notice_vanishing(transport: asyncio.Transport | None, after_s: int) -> None:
