@@ -151,6 +151,26 @@ async def test_a_client_that_breaks_the_rules_is_told_to_ws_error_and_closed_wit
     assert not logged
 
 
+@pytest.mark.parametrize("way", ["lets it go", "catches it"])
+async def test_a_fault_that_a_callback_meets_while_it_receives_is_told_all_the_same(serve: Serve, way: str) -> None:
+    async def receive(session: WebSocketSession) -> None:
+        try:
+            await session.receive_json(int)
+        except WebSocketClosed:
+            if way == "lets it go":
+                raise
+
+    handler = Noting(open=receive)
+    client = await serve(make_app(handler))
+    async with connect(client.url) as connection:
+        await start(connection)
+        connection.send_frame(TEXT, b'"no number"')
+        assert await connection.read_close() == (1007, "Expected `int`, got `str`")
+        await handler.seen.until_closed()
+    assert [str(error) for error in handler.seen.errors] == ["Expected `int`, got `str`"]
+    assert handler.seen.closes == [(1007, "Expected `int`, got `str`")]
+
+
 # The end that the server makes
 
 

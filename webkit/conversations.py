@@ -86,8 +86,7 @@ async def serve_websocket(
     try:
         await handler.ws_open(session, request)
         await session.read(_text_callback(handler), handler.ws_binary)
-        if session.fault is not None:
-            await _tell_fault(handler, session, session.fault)
+        await _tell_fault(handler, session)
     except (Exception, asyncio.CancelledError) as error:
         await _judge(handler, session, error)
     finally:
@@ -118,8 +117,8 @@ async def _begin(
 async def _judge(handler: WebSocketHandler, session: WebSocketSession, error: BaseException) -> None:
     """Tell a crash from the end of the session and from that of the task, which is to be passed on."""
     if isinstance(error, WebSocketClosed) and error.session is session:
-        return
-    if not isinstance(error, asyncio.CancelledError):
+        await _tell_fault(handler, session)
+    elif not isinstance(error, asyncio.CancelledError):
         await _crash(handler, session, error)
     elif _is_cancelled():
         if not session.transport.is_closing():  # else the client has left, and aiohttp was told to cancel for that
@@ -209,12 +208,13 @@ def _log(session: WebSocketSession, error: BaseException) -> None:
     request.app.logger.error("Error %s in the WebSocket %s", _id_of(request), request.rel_url.raw_path, exc_info=error)
 
 
-async def _tell_fault(handler: WebSocketHandler, session: WebSocketSession, fault: Exception) -> None:
-    """Tell what the client did wrong, which has ended the session."""
-    request = session.request
-    what = str(fault)[:_SHOWN]
+async def _tell_fault(handler: WebSocketHandler, session: WebSocketSession) -> None:
+    """Tell what the client did wrong, where that has ended the session."""
+    if session.fault is None:
+        return
+    request, what = session.request, str(session.fault)[:_SHOWN]
     request.app.logger.info("The client of the WebSocket %s breaks the rules: %r", request.rel_url.raw_path, what)
-    await _call(session, handler.ws_error, fault)
+    await _call(session, handler.ws_error, session.fault)
 
 
 def _id_of(request: web.Request) -> str:

@@ -85,7 +85,8 @@ class SessionResponse(WebSocketResponse):
             self._silent_s += TICK_S
             if self._silent_s - TICK_S < self._heartbeat_s <= self._silent_s and not self.closed:
                 self._pinging = asyncio.get_running_loop().create_task(self._ping())
-        if max(self._silent_s, self._stalled_s) >= 1.5 * self._heartbeat_s:
+        # What waits for a client may grow for a while although it reads, so that is judged with more patience.
+        if self._silent_s >= 1.5 * self._heartbeat_s or self._stalled_s >= 3 * self._heartbeat_s:
             transport.abort()
 
     async def _ping(self) -> None:
