@@ -255,6 +255,20 @@ async def test_a_coroutine_whose_client_leaves_ends_quietly(serve: Serve, caplog
     assert not [record for record in caplog.records if record.levelname in {"ERROR", "WARNING"}]
 
 
+async def test_an_object_that_is_called_is_a_coroutine_too(serve: Serve) -> None:
+    class Greeter:
+        async def __call__(self, session: WebSocketSession, name: str) -> None:
+            await session.send_text(f"Hello, {name}")
+
+    app = Application()
+    app.add_websocket("/object/{name}", Greeter())
+    app.add_websocket("/class/{name}", Greeter)
+    client = await serve(app)
+    for path in ("object", "class"):
+        async with client.session.ws_connect(client.url / path / "Ada") as ws:
+            assert await ws.receive_str() == "Hello, Ada"
+
+
 # Where it is, and what is around it
 
 
