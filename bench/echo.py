@@ -1,8 +1,9 @@
-"""WebSockets: how many messages come back in a second, and what an open one takes.
+"""WebSockets: how many messages come back for a second of the server's processor time, and what an open one takes.
 
 The client keeps one message on its way on each of its connections, and has a core of its own: it only compares what
-comes back with what it sent, so it is never what is waited for. All servers ask silent clients whether they are there,
-but bare aiohttp, which does not by itself.
+comes back with what it sent. Messages are counted by the processor time of the server, which is busy all the time:
+alone on its core it would be the same by the clock, and what else the machine does is not counted. All servers ask
+silent clients whether they are there, but bare aiohttp, which does not by itself.
 """
 
 import selectors
@@ -17,7 +18,7 @@ from typing import Final
 from bench.answers import WrongAnswer
 from bench.figures import Measurement, shifted
 from bench.footprint import allow_many_files, weigh
-from bench.machine import Cores, running_on
+from bench.machine import Cores, processor_time_of, running_on
 from bench.peers import AIOHTTP, PEERS, WEBKIT, Peer
 from bench.servers import NotMeasured, Server, serving
 
@@ -51,7 +52,9 @@ def measure_speed(servers: Sequence[Server], cores: Cores, *, rounds: int, secon
             for server in shifted(servers, number):
                 samples[server.peer.name].append(count_echoes(server, seconds))
     return [
-        Measurement(key="websocket:echo", title="WebSocket echo", unit="messages/s", better="more", samples=samples)
+        Measurement(
+            key="websocket:echo", title="WebSocket echo", unit="messages/s of processor", better="more", samples=samples
+        )
     ]
 
 
@@ -74,14 +77,20 @@ def measure_memory(
 
 
 def count_echoes(server: Server, seconds: float) -> float:
-    """Give how many messages *server* sends back in a second (``WrongAnswer``)."""
+    """Give how many messages *server* sends back for a second of its processor time.
+
+    Raises:
+        WrongAnswer: it sends something else.
+        NotMeasured: nobody tells the time of a process here.
+    """
     with _connected(server, CONNECTIONS) as connections, selectors.DefaultSelector() as selector:
         for connection in connections:
             selector.register(connection, selectors.EVENT_READ, connection)
             connection.sendall(_SENT)
         count = 0
-        began = time.perf_counter()
-        while time.perf_counter() - began < seconds:
+        end = time.perf_counter() + seconds
+        before = _processor_time(server)
+        while time.perf_counter() < end:
             ready = selector.select(_PATIENCE_S)
             for key, _ in ready:
                 connection = key.data
@@ -89,7 +98,7 @@ def count_echoes(server: Server, seconds: float) -> float:
                     raise WrongAnswer(f"{server.peer.title} sends something else back than it was sent.")
                 connection.send(_SENT)
             count += len(ready)
-        return count / (time.perf_counter() - began)
+        return count / (_processor_time(server) - before)
 
 
 def check(server: Server) -> None:
@@ -98,6 +107,13 @@ def check(server: Server) -> None:
         connection.sendall(_SENT)
         if connection.recv(256) != _EXPECTED:
             raise WrongAnswer(f"{server.peer.title} does not send a message back.")
+
+
+def _processor_time(server: Server) -> float:
+    seconds = processor_time_of(server.group)
+    if seconds is None:
+        raise NotMeasured("The processor time of a process is not told here: /proc/PID/stat is needed (Linux).")
+    return seconds
 
 
 def contenders(names: Sequence[str]) -> list[Peer]:

@@ -2,6 +2,7 @@
 here: `make bench` compares all of them before it measures."""
 
 import asyncio
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -87,9 +88,10 @@ async def test_both_store_an_upload(app: AnyApplication, tmp_path: Path, monkeyp
 async def test_both_send_messages_back(serve: Serve, app: AnyApplication, tmp_path: Path) -> None:
     client = await serve(app)
     assert client.url.port is not None
-    server = Server(PEERS[WEBKIT], client.url.port, 0, tmp_path)
+    server = Server(PEERS[WEBKIT], client.url.port, os.getpgrp(), tmp_path)
     await asyncio.to_thread(echo.check, server)
-    assert await asyncio.to_thread(echo.count_echoes, server, 0.1) > 0
+    if sys.platform == "linux":
+        assert 0 < await asyncio.to_thread(echo.count_echoes, server, 0.2) < 10_000_000
 
 
 async def test_who_sends_nothing_back_ends_the_run(serve: Serve, tmp_path: Path) -> None:
