@@ -1,0 +1,56 @@
+"""Calling a servlet: from a request and a binding to what the servlet answers."""
+
+from collections.abc import Callable
+from typing import Any
+
+from aiohttp import web
+
+from webkit.servlet_names import BodyTooLargeError, ServletType
+from webkit.servlet_registry import Binding
+from webkit.servlet_requests import AsyncRequest, SyncRequest, read_within
+from webkit.servlet_responses import AsyncResponse
+from webkit.servlet_sync import Pool, SyncResponse
+
+__all__ = ["Calls"]
+
+
+class Calls:
+    """How the servlets of a service are called."""
+
+    def __init__(self, workers: int) -> None:
+        #: The threads of synchronous servlets.
+        self.pool = Pool(workers)
+        #: What is raised for a body that is too large.
+        self.body_too_large: type[BodyTooLargeError] = BodyTooLargeError
+
+    async def call(self, request: web.Request, mount: str, path: str, binding: Binding) -> web.StreamResponse | None:
+        """Give what the servlet answers; ``None`` where it has no method for this, or its end has begun."""
+        # A connection has one request at a time, and a task for it; a request itself cannot be in a set.
+        task = request.task
+        binding.active.add(task)
+        try:
+            if binding.retired:
+                return None
+            if binding.type is ServletType.ASYNC:
+                method = getattr(binding.servlet, "do_async_" + request.method, None)
+                if method is None:
+                    return None
+                response = AsyncResponse(request)
+                await method(AsyncRequest(request, mount, path, binding, self.body_too_large), response)
+                return response.finish()
+            if binding.type is ServletType.SYNC:
+                method = getattr(binding.servlet, "do_" + request.method, None)
+                return None if method is None else await self._call_in_thread(method, request, mount, path, binding)
+            return None
+        finally:
+            binding.finish(task)
+
+    async def _call_in_thread(
+        self, method: Callable[..., Any], request: web.Request, mount: str, path: str, binding: Binding
+    ) -> web.StreamResponse:
+        if self.pool.is_closed:
+            return web.Response(status=503, text="Service unavailable")
+        body = await read_within(request, binding.max_body_size, self.body_too_large)
+        response = SyncResponse()
+        await self.pool.run(method, SyncRequest(request, mount, path, binding, body), response)
+        return response.finish(request.method)

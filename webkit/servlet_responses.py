@@ -1,0 +1,262 @@
+"""The response of an asynchronous servlet: it sends at once what the servlet says, in as few steps as that takes."""
+
+from typing import Any, Final
+
+from aiohttp import hdrs, web
+from multidict import CIMultiDict
+
+from webkit.responses import RUNNING, Response
+from webkit.servlet_types import AbstractAsyncHTTPServletResponse, AbstractAsyncWriter, encode_content
+
+__all__ = ["AsyncResponse", "Headers", "bytes_of"]
+
+_CLIENT_GONE: Final = "Client connection reset during SSE send"
+_BODILESS: Final = {204, 304}
+
+
+class Headers(CIMultiDict[str]):
+    """The headers that a servlet has set."""
+
+    def put(self, name: str, value: Any) -> None:
+        """Set *name* in the place of what is there; ``Set-Cookie`` is added, and ``None`` takes them away."""
+        if value is None:
+            self.popall(name, None)
+        elif name.lower() == "set-cookie":
+            self.append(name, value)
+        else:
+            self[_check_header(name)] = _check_header(value)
+
+    def append(self, name: str, value: Any) -> None:
+        """Add *name* beside what is there."""
+        self.add(_check_header(name), _check_header(value))
+
+
+class AsyncResponse(AbstractAsyncHTTPServletResponse):
+    """The response of an asynchronous servlet."""
+
+    __slots__ = ("_headers", "_is_events", "_left", "_reason", "_request", "_response", "_status")
+
+    def __init__(self, request: web.Request) -> None:
+        self._request = request
+        self._status = 200
+        self._reason: str | None = None
+        self._headers = Headers()
+        self._is_events = False
+        #: What is sent, from the headers on.
+        self._response: web.StreamResponse | None = None
+        #: Bytes of the body that were announced and are still to come; ``None`` for any number.
+        self._left: int | None = None
+
+    def set_response(self, code: int, message: str | None = None) -> None:
+        """Say the status and perhaps its words."""
+        self._check_open("the response code")
+        self._status, self._reason = check_status(code, message)
+
+    def set_header(self, name: str, value: Any) -> None:
+        """Set a header in the place of those of that name."""
+        self._check_open("them")
+        self._headers.put(name, value)
+
+    def add_header(self, name: str, value: Any) -> None:
+        """Add a header beside those of that name."""
+        self._check_open("them")
+        self._headers.append(name, value)
+
+    def is_header_set(self, name: str) -> bool:
+        """Whether the servlet has set this header."""
+        return name in self._headers
+
+    async def end_headers(self) -> None:
+        """Send the headers; the second time does nothing."""
+        if self._response is not None:
+            return
+        self._left = announced_length(self._headers)
+        self._response = self._make_stream()
+        if not self._has_body():
+            # The application around would cancel who streams a body nobody may get; here it is dropped as it comes.
+            self._request[RUNNING] = False
+        await self._response.prepare(self._request)
+
+    def get_wfile(self) -> "AsyncWriter":
+        """Give the body to write to."""
+        return AsyncWriter(self._request, self)
+
+    async def write(self, data: bytes) -> None:
+        """Write a copy of *data*; nothing goes where no body may, nor beyond the length that was announced.
+
+        Raises:
+            OSError: the client is gone.
+            RuntimeError: the headers are missing.
+            TypeError: *data* is no bytes.
+        """
+        response = self._response
+        if response is None:
+            raise RuntimeError("The headers come before the body: 'await response.end_headers()', then write().")
+        chunk = bytes_of(data)
+        if self._left is not None:
+            chunk = chunk[: self._left]
+            self._left -= len(chunk)
+        if self._request.transport is None or self._request.transport.is_closing():
+            raise ConnectionResetError("The client is gone.")
+        if chunk and self._has_body():
+            await response.write(chunk)
+
+    async def send_content(
+        self,
+        http_code: int,
+        content: str | bytes,
+        mime_type: str | None = "text/html",
+        http_message: str | None = None,
+        content_length: int | None = -1,
+    ) -> None:
+        """Answer with *content*: see :meth:`AbstractHTTPServletResponse.send_content`."""
+        headers = self._headers
+        if content_length is None or content_length >= 0 or hdrs.CONTENT_LENGTH in headers:
+            await super().send_content(http_code, content, mime_type, http_message, content_length)
+            return
+        # The whole answer is here: it goes in one piece.
+        self.set_response(http_code, http_message)
+        if mime_type and hdrs.CONTENT_TYPE not in headers:
+            headers[hdrs.CONTENT_TYPE] = _check_header(mime_type)
+        self._left = 0
+        self._response = response = Response(
+            body=encode_content(content), status=self._status, reason=self._reason, headers=headers
+        )
+        await response.prepare(self._request)
+        await response.write_eof()
+
+    def setup_sse(self, strict: bool = True) -> None:
+        """Make it a stream of Server-Sent Events; the second time does nothing.
+
+        Raises:
+            OSError: the headers are over.
+            ValueError: *strict*, and the client does not accept ``text/event-stream``.
+        """
+        if self._is_events:
+            return
+        accepted = self._request.headers.getall(hdrs.ACCEPT, ())
+        if strict and not any("text/event-stream" in line for line in accepted):
+            raise ValueError("Cannot set up SSE for a non-SSE request")
+        self._check_open("them")
+        self._headers[hdrs.CONTENT_TYPE] = "text/event-stream"
+        self._headers[hdrs.CACHE_CONTROL] = "no-cache"
+        self._headers[hdrs.CONNECTION] = "keep-alive"
+        self._is_events = True
+
+    async def send_sse(self, event: str | None = None, data: str | None = None, id: str | None = None) -> None:
+        """Send one event.
+
+        Raises:
+            OSError: the client is gone, nobody may get a body, or :meth:`setup_sse` was not called.
+            ValueError: *event* or *id* holds a line break.
+        """
+        if not self._is_events:
+            raise OSError("SSE not set up, call setup_sse() first")
+        if not self._has_body():
+            raise OSError(f"The answer to {self._request.method} is over with its headers: there are no events.")
+        try:
+            await self.write(_encode_event(event, data, id))
+        except ConnectionError:
+            raise OSError(_CLIENT_GONE) from None
+
+    def finish(self) -> web.StreamResponse:
+        """Give what was sent, or is to be sent where the servlet left that to the service.
+
+        Raises:
+            RuntimeError: the servlet has announced more bytes than it has written.
+        """
+        response = self._response
+        if response is None:
+            self._left = announced_length(self._headers)
+            response = self._make_stream()
+        if self._left and self._has_body():
+            raise RuntimeError(f"The servlet has announced a Content-Length that it did not write: {self._left} bytes.")
+        return response
+
+    def _make_stream(self) -> web.StreamResponse:
+        return web.StreamResponse(status=self._status, reason=self._reason, headers=self._headers)
+
+    def _has_body(self) -> bool:
+        return self._request.method != hdrs.METH_HEAD and self._status not in _BODILESS
+
+    def _check_open(self, what: str) -> None:
+        if self._response is not None:
+            raise OSError(f"Headers have already been set, cannot change {what}")
+
+
+class AsyncWriter(AbstractAsyncWriter):
+    """Where the body of an asynchronous response goes."""
+
+    __slots__ = ("_request", "_response")
+
+    def __init__(self, request: web.Request, response: AsyncResponse) -> None:
+        self._request = request
+        self._response = response
+
+    async def write(self, raw: bytes) -> int:
+        """Write bytes, and say how many."""
+        await self._response.write(raw)
+        return len(raw)
+
+    async def flush(self) -> None:
+        """Wait until the client has taken enough of what was written."""
+        await self._request.writer.drain()
+
+
+def bytes_of(data: Any) -> bytes:
+    """Give a copy of *data*, which its owner may change afterwards.
+
+    Raises:
+        TypeError: it is no bytes.
+    """
+    if not isinstance(data, bytes | bytearray | memoryview):
+        raise TypeError(f"write() takes bytes, not {type(data).__name__}; encode text, or use send_content().")
+    return bytes(data)
+
+
+def check_status(code: Any, message: Any) -> tuple[int, str | None]:
+    """Give the status and its words as they can be sent.
+
+    Raises:
+        ValueError: *code* is no final status, or *message* cannot be sent.
+    """
+    status = int(code)
+    if not 200 <= status <= 999:
+        raise ValueError(f"{code!r} is no status to answer with.")
+    return status, None if message is None else _check_header(message)
+
+
+def announced_length(headers: CIMultiDict[str]) -> int | None:
+    """Give the length that the servlet has announced.
+
+    Raises:
+        ValueError: it is no length.
+    """
+    text = headers.get(hdrs.CONTENT_LENGTH)
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdecimal()):
+        raise ValueError(f"The servlet has set Content-Length to {text!r}, which is no number of bytes.")
+    return int(text)
+
+
+def _check_header(value: Any) -> str:
+    """Give a name or a value of a header as text.
+
+    Raises:
+        ValueError: it would end the header, and begin another.
+    """
+    text = value if isinstance(value, str) else str(value)
+    if "\n" in text or "\r" in text or "\0" in text:
+        raise ValueError(f"{text!r} cannot stand in a header: it holds a line break.")
+    return text
+
+
+def _encode_event(event: str | None, data: Any, id: str | None) -> bytes:
+    lines = []
+    for name, value in (("id", id), ("event", event)):
+        if value is not None:
+            lines.append(f"{name}: {value}" if value else name)
+    text = "" if data is None else str(data)
+    lines.extend(f"data: {line}" for line in text.splitlines() or [""]) if text else lines.append("data")
+    return "\n".join([*lines, "", ""]).encode()
