@@ -47,6 +47,7 @@ BANDS: dict[str, tuple[str, ...]] = {
         "faults",
         "lifespan",
         "streams",
+        "sse",
         "expect",
         "inflating",
         "bodies",
