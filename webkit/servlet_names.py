@@ -3,9 +3,12 @@
 Whoever comes from iPOPO finds each name here with the value that it has there, so a property file stays as it is.
 """
 
+import re
 from enum import Enum
 from html import escape
 from typing import TYPE_CHECKING, Any, Final
+
+from webkit.errors import ConfigError
 
 if TYPE_CHECKING:
     import asyncio
@@ -38,6 +41,8 @@ __all__ = [
     "PARAM_PORT",
     "BodyTooLargeError",
     "ServletType",
+    "is_servlet",
+    "kind_of",
     "make_html_list",
     "max_body_size_of",
     "read_body",
@@ -88,6 +93,8 @@ PARAM_HTTPS: Final = "http.https"
 #: Whether the servlet runs in the event loop: false for a synchronous one.
 PARAM_ASYNC: Final = "http.async"
 
+_METHOD: Final = re.compile(r"do_(async_)?[A-Z]+")
+
 
 class ServletType(Enum):
     """How a servlet is called."""
@@ -95,6 +102,27 @@ class ServletType(Enum):
     SYNC = "sync"  #: ``def do_GET(request, response)``, in a thread
     ASYNC = "async"  #: ``async def do_async_GET(request, response)``, in the event loop
     WEBSOCKET = "websocket"  #: the six coroutines ``ws_accept``, ``ws_open``, ...
+
+
+def is_servlet(thing: object) -> bool:
+    """Whether *thing* has a method of a servlet: ``do_GET``, ``do_async_POST`` or the like."""
+    return any(_METHOD.fullmatch(name) for name in dir(thing))
+
+
+def kind_of(servlet: object) -> ServletType:
+    """Give the type that the methods of *servlet* tell.
+
+    Raises:
+        ConfigError: it has methods of both types, or of none.
+    """
+    asynchronous = {match.group(1) is not None for name in dir(servlet) if (match := _METHOD.fullmatch(name))}
+    if len(asynchronous) != 1:
+        has = "both do_GET and do_async_GET" if asynchronous else "neither do_GET nor do_async_GET"
+        raise ConfigError(
+            f"{servlet!r} has {has}, or the like. Mount a ServletService, and say there which type it is: "
+            "service.register_servlet(path, servlet, servlet_type=ServletType.ASYNC)."
+        )
+    return ServletType.ASYNC if asynchronous == {True} else ServletType.SYNC
 
 
 class BodyTooLargeError(Exception):

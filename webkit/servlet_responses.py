@@ -5,6 +5,7 @@ from typing import Any, Final
 from aiohttp import hdrs, web
 from multidict import CIMultiDict
 
+from webkit import sse
 from webkit.responses import RUNNING, Response
 from webkit.servlet_types import AbstractAsyncHTTPServletResponse, AbstractAsyncWriter, encode_content
 
@@ -149,13 +150,16 @@ class AsyncResponse(AbstractAsyncHTTPServletResponse):
         Raises:
             OSError: the client is gone, nobody may get a body, or :meth:`setup_sse` was not called.
             ValueError: *event* or *id* holds a line break.
+            TypeError: *data* is bytes.
         """
         if not self._is_events:
             raise OSError("SSE not set up, call setup_sse() first")
         if not self._has_body():
             raise OSError(f"The answer to {self._request.method} is over with its headers: there are no events.")
         try:
-            await self.write(_encode_event(event, data, id))
+            # Data that is no text becomes text, not JSON: nobody has quotation marks in mind here.
+            text = data if isinstance(data, str | bytes) else "" if data is None else str(data)
+            await self.write(sse.encode(text, event=event, id=id))
         except ConnectionError:
             raise OSError(_CLIENT_GONE) from None
 
@@ -250,13 +254,3 @@ def _check_header(value: Any) -> str:
     if "\n" in text or "\r" in text or "\0" in text:
         raise ValueError(f"{text!r} cannot stand in a header: it holds a line break.")
     return text
-
-
-def _encode_event(event: str | None, data: Any, id: str | None) -> bytes:
-    lines = []
-    for name, value in (("id", id), ("event", event)):
-        if value is not None:
-            lines.append(f"{name}: {value}" if value else name)
-    text = "" if data is None else str(data)
-    lines.extend(f"data: {line}" for line in text.splitlines() or [""]) if text else lines.append("data")
-    return "\n".join([*lines, "", ""]).encode()

@@ -25,6 +25,7 @@ from uuid import uuid4
 from aiohttp import web
 
 from webkit.bodies import find_fault
+from webkit.errors import ConfigError
 from webkit.responses import Response
 from webkit.servlet_calls import Calls
 from webkit.servlet_names import (
@@ -36,6 +37,7 @@ from webkit.servlet_names import (
     PARAM_PORT,
     BodyTooLargeError,
     ServletType,
+    kind_of,
     max_body_size_of,
 )
 from webkit.servlet_pages import BAD_REQUEST, make_exception_page, make_not_found_page
@@ -45,7 +47,7 @@ from webkit.servlet_routing import Around, Routing
 from webkit.servlet_types import ErrorHandler
 from webkit.types import Route
 
-__all__ = ["ServletService"]
+__all__ = ["ServletService", "serve_one"]
 
 # No separator within: the rest of the path, whatever it is. A request for the mount itself has none.
 _REST: Final = "/{path:(?s:.*)}"
@@ -380,6 +382,18 @@ class ServletService:
         )
         text = f"Maximum request body size {error.max_size} exceeded."
         raise web.HTTPRequestEntityTooLarge(error.max_size, error.size, text=text) from error
+
+
+def serve_one(servlet: Any) -> ServletService:
+    """Give a service with one *servlet*, for ``app.mount("/hello", servlet)``; its path is ``"/"``, below the mount.
+
+    Raises:
+        ConfigError: its methods do not tell its type, or it refuses to be bound.
+    """
+    service = ServletService()
+    if not service.register_servlet("/", servlet, None, kind_of(servlet)):
+        raise ConfigError(f"{servlet!r} refuses to be bound: its accept_binding or bound_to said no, or failed.")
+    return service
 
 
 def _html(page: str, status: int) -> web.StreamResponse:
