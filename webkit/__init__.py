@@ -25,10 +25,17 @@ if TYPE_CHECKING:
     from webkit.static import Static
     from webkit.staticurls import static_url
     from webkit.templates import Templates, render, render_string, template
-    from webkit.websockets import WebSocketResponse
+    from webkit.websockets import (
+        AbstractWebSocketHandler,
+        WebSocketClosed,
+        WebSocketOptions,
+        WebSocketResponse,
+        WebSocketSession,
+    )
 
 __all__ = [
     "REQUEST_ID",
+    "AbstractWebSocketHandler",
     "Application",
     "Body",
     "ConfigError",
@@ -55,7 +62,10 @@ __all__ = [
     "Upload",
     "UploadProgress",
     "View",
+    "WebSocketClosed",
+    "WebSocketOptions",
     "WebSocketResponse",
+    "WebSocketSession",
     "__version__",
     "accepts",
     "add_cookie",
@@ -78,11 +88,15 @@ __all__ = [
 
 # Loaded when they are first asked for (PEP 562): an application without templates does not import Jinja2.
 _LAZY = {
+    "AbstractWebSocketHandler": "websockets",
     "Server": "run",
     "ServerConfig": "run",
     "Static": "static",
     "Templates": "templates",
+    "WebSocketClosed": "websockets",
+    "WebSocketOptions": "websockets",
     "WebSocketResponse": "websockets",
+    "WebSocketSession": "websockets",
     "render": "templates",
     "render_string": "templates",
     "run": "run",
