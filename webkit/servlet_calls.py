@@ -10,6 +10,8 @@ from webkit.servlet_registry import Binding
 from webkit.servlet_requests import AsyncRequest, SyncRequest, read_within
 from webkit.servlet_responses import AsyncResponse
 from webkit.servlet_sync import Pool, SyncResponse
+from webkit.servlet_websockets import WebSocketAdapter, answer_websocket, is_websocket_handler
+from webkit.websocket_options import WebSocketOptions
 
 __all__ = ["Calls"]
 
@@ -17,11 +19,15 @@ __all__ = ["Calls"]
 class Calls:
     """How the servlets of a service are called."""
 
-    def __init__(self, workers: int) -> None:
+    #: What is raised for a body that is too large.
+    body_too_large: type[BodyTooLargeError] = BodyTooLargeError
+    #: What stands between a WebSocket and its handler.
+    websocket_adapter: type[WebSocketAdapter] = WebSocketAdapter
+
+    def __init__(self, workers: int, websockets: WebSocketOptions | None) -> None:
         #: The threads of synchronous servlets.
         self.pool = Pool(workers)
-        #: What is raised for a body that is too large.
-        self.body_too_large: type[BodyTooLargeError] = BodyTooLargeError
+        self._websockets = websockets
 
     async def call(self, request: web.Request, mount: str, path: str, binding: Binding) -> web.StreamResponse | None:
         """Give what the servlet answers; ``None`` where it has no method for this, or its end has begun."""
@@ -41,7 +47,10 @@ class Calls:
             if binding.type is ServletType.SYNC:
                 method = getattr(binding.servlet, "do_" + request.method, None)
                 return None if method is None else await self._call_in_thread(method, request, mount, path, binding)
-            return None
+            if not is_websocket_handler(binding.servlet):
+                return None
+            asked = AsyncRequest(request, mount, path, binding, self.body_too_large)
+            return await answer_websocket(self.websocket_adapter(binding.servlet, asked), self._websockets)
         finally:
             binding.finish(task)
 

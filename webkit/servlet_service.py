@@ -46,6 +46,7 @@ from webkit.servlet_registry import Binding, Registry
 from webkit.servlet_routing import Around, Routing
 from webkit.servlet_types import ErrorHandler
 from webkit.types import Route
+from webkit.websocket_options import WebSocketOptions
 
 __all__ = ["ServletService", "serve_one"]
 
@@ -67,6 +68,7 @@ class ServletService:
         error_handler: makes the pages for 404 and 500.
         logger: where errors go; the logger ``webkit.servlets`` if not given.
         around: called for each request around the service's own work, also for those that it refuses.
+        websockets: how WebSockets are held by handlers without ``options`` of their own.
     """
 
     def __init__(
@@ -81,6 +83,7 @@ class ServletService:
         error_handler: ErrorHandler | None = None,
         logger: logging.Logger | None = None,
         around: Around | None = None,
+        websockets: WebSocketOptions | None = None,
     ) -> None:
         self.name = name
         self.extra = extra
@@ -93,7 +96,8 @@ class ServletService:
         self._registry = Registry(
             self.logger, fold=self._fold, describe=self._describe, max_body_size=self._max_body_size
         )
-        self._calls = Calls(workers)
+        #: How servlets are called, for who has rules of its own.
+        self.calls = Calls(workers, websockets)
         # Where the service is mounted, by the route that a request came by.
         self._mounts: dict[web.AbstractRoute, str] = {}
         self._address = ""
@@ -136,11 +140,6 @@ class ServletService:
     def get_max_body_size(self) -> int | None:
         """Give how many bytes a body may have, ``None`` for any number."""
         return self._max_body_size
-
-    @property
-    def calls(self) -> Calls:
-        """How servlets are called, for who has rules of its own."""
-        return self._calls
 
     def set_access(self, address: str, port: int, *, is_https: bool = False, asked: str | None = None) -> None:
         """Say where the service listens, for who serves it; *asked* is the address that was asked for."""
@@ -267,10 +266,10 @@ class ServletService:
         app.on_cleanup.append(self._on_cleanup)
 
     async def _on_startup(self, app: Any) -> None:
-        self._calls.pool.open()
+        self.calls.pool.open()
 
     async def _on_cleanup(self, app: Any) -> None:
-        self._calls.pool.close()
+        self.calls.pool.close()
 
     @property
     def application(self) -> Any:
@@ -315,7 +314,7 @@ class ServletService:
         if binding is None:
             return await self._serve_around(request, mount, path)
         try:
-            response = await self._calls.call(request, mount, path, binding)
+            response = await self.calls.call(request, mount, path, binding)
         except Exception as error:
             return self._answer_error(request, mount + path, error)
         return self._answer_not_found(mount + path) if response is None else response
@@ -354,7 +353,7 @@ class ServletService:
             return _html(BAD_REQUEST, routing.error)
         response = None
         if routing.binding is not None:
-            response = await self._calls.call(request, routing.mount, routing.path, routing.binding)
+            response = await self.calls.call(request, routing.mount, routing.path, routing.binding)
         return self._answer_not_found(routing.mount + routing.path) if response is None else response
 
     def _answer_not_found(self, path: str) -> web.StreamResponse:

@@ -40,7 +40,7 @@ from webkit.servlet_names import (
 from webkit.servlet_pages import make_exception_page, make_not_found_page
 from webkit.servlet_requests import AsyncRequest, SyncRequest
 from webkit.servlet_responses import AsyncResponse
-from webkit.servlet_routing import Around, Routing
+from webkit.servlet_routing import Around, Routing, Serve
 from webkit.servlet_service import ServletService
 from webkit.servlet_sync import SyncResponse
 from webkit.servlet_types import (
@@ -53,6 +53,7 @@ from webkit.servlet_types import (
     ErrorHandler,
     Servlet,
 )
+from webkit.servlet_websockets import WebSocketAdapter
 
 __all__ = [
     "HTTPS_CERT_FILE",
@@ -91,11 +92,13 @@ __all__ = [
     "BodyTooLargeError",
     "ErrorHandler",
     "Routing",
+    "Serve",
     "Servlet",
     "ServletService",
     "ServletType",
     "SyncRequest",
     "SyncResponse",
+    "WebSocketAdapter",
     "make_exception_page",
     "make_html_list",
     "make_not_found_page",
