@@ -1,6 +1,7 @@
 """Calling a servlet: from a request and a binding to what the servlet answers."""
 
 from collections.abc import Callable
+from logging import Logger
 from typing import Any
 
 from aiohttp import web
@@ -24,7 +25,8 @@ class Calls:
     #: What stands between a WebSocket and its handler.
     websocket_adapter: type[WebSocketAdapter] = WebSocketAdapter
 
-    def __init__(self, workers: int, websockets: WebSocketOptions | None) -> None:
+    def __init__(self, logger: Logger, workers: int, websockets: WebSocketOptions | None) -> None:
+        self._logger = logger
         #: The threads of synchronous servlets.
         self.pool = Pool(workers)
         self._websockets = websockets
@@ -42,8 +44,13 @@ class Calls:
                 if method is None:
                     return None
                 response = AsyncResponse(request)
-                await method(AsyncRequest(request, mount, path, binding, self.body_too_large), response)
-                return response.finish()
+                try:
+                    await method(AsyncRequest(request, mount, path, binding, self.body_too_large), response)
+                    return response.finish()
+                except Exception as error:
+                    if not response.is_complete:
+                        raise
+                    return self._end_late(request, response, error)
             if binding.type is ServletType.SYNC:
                 method = getattr(binding.servlet, "do_" + request.method, None)
                 return None if method is None else await self._call_in_thread(method, request, mount, path, binding)
@@ -53,6 +60,13 @@ class Calls:
             return await answer_websocket(self.websocket_adapter(binding.servlet, asked), self._websockets)
         finally:
             binding.finish(task)
+
+    def _end_late(self, request: web.Request, response: AsyncResponse, error: Exception) -> web.StreamResponse:
+        """Log what went wrong behind an answer that is whole: the client has it, and nothing else comes after it."""
+        path = request.rel_url.raw_path
+        self._logger.error("Error after the answer to %s %s", request.method, path, exc_info=error)
+        request.protocol.close()
+        return response.finish()
 
     async def _call_in_thread(
         self, method: Callable[..., Any], request: web.Request, mount: str, path: str, binding: Binding

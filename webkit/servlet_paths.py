@@ -67,6 +67,9 @@ class Prefixes(Generic[T]):
             found = self.find(path)
             if found is not None and _UNUSUAL.search(path) is None:
                 self.exact[path] = found
+        if "/" in self.exact:
+            # The place of the service itself, asked for without a slash.
+            self.exact[""] = self.exact["/"]
 
     def find(self, path: str) -> T | None:
         """Give what stands behind the longest prefix of *path* that ends with a segment."""

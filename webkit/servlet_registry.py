@@ -14,7 +14,8 @@ The rules:
 
 import threading
 from collections.abc import Callable, Coroutine
-from concurrent.futures import Future
+from concurrent.futures import Future, InvalidStateError
+from contextlib import suppress
 from logging import Logger
 from typing import Any
 
@@ -54,15 +55,15 @@ class Binding:
     def finish(self, task: object) -> None:
         """Note that the request that *task* serves is over."""
         self.active.discard(task)
-        if self.retired and not self.active and self._idle is not None and not self._idle.done():
-            self._idle.set_result(None)
+        if self.retired and not self.active and self._idle is not None:
+            _settle(self._idle)
 
     def when_idle(self) -> "Future[None]":
         """Give what is done as soon as no request runs; ask once, when the end has begun."""
         idle: Future[None] = Future()
         self._idle = idle
-        if not self.active and not idle.done():
-            idle.set_result(None)
+        if not self.active:
+            _settle(idle)
         return idle
 
 
@@ -199,6 +200,12 @@ class Registry:
         except Exception:
             self._logger.exception("%s of %r failed for %s", name, servlet, path)
             return False
+
+
+def _settle(idle: "Future[None]") -> None:
+    # Two threads may come to it at once, and who waits may have given up.
+    with suppress(InvalidStateError):
+        idle.set_result(None)
 
 
 def _type_of(servlet_type: Any) -> ServletType:

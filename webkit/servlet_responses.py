@@ -35,7 +35,7 @@ class Headers(CIMultiDict[str]):
 class AsyncResponse(AbstractAsyncHTTPServletResponse):
     """The response of an asynchronous servlet."""
 
-    __slots__ = ("_headers", "_is_events", "_left", "_reason", "_request", "_response", "_status")
+    __slots__ = ("_headers", "_is_complete", "_is_events", "_left", "_reason", "_request", "_response", "_status")
 
     def __init__(self, request: web.Request) -> None:
         self._request = request
@@ -43,10 +43,16 @@ class AsyncResponse(AbstractAsyncHTTPServletResponse):
         self._reason: str | None = None
         self._headers = Headers()
         self._is_events = False
+        self._is_complete = False
         #: What is sent, from the headers on.
         self._response: web.StreamResponse | None = None
         #: Bytes of the body that were announced and are still to come; ``None`` for any number.
         self._left: int | None = None
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the whole answer was sent."""
+        return self._is_complete
 
     def set_response(self, code: int, message: str | None = None) -> None:
         """Say the status and perhaps its words."""
@@ -125,6 +131,7 @@ class AsyncResponse(AbstractAsyncHTTPServletResponse):
         )
         await response.prepare(self._request)
         await response.write_eof()
+        self._is_complete = True
 
     def setup_sse(self, strict: bool = True) -> None:
         """Make it a stream of Server-Sent Events; the second time does nothing.

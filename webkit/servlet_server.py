@@ -36,7 +36,7 @@ class StandaloneServer:
         unknown = set(options) - set(ServerConfig.__dataclass_fields__)
         if unknown:
             raise ConfigError(f"start() has no option {', '.join(sorted(unknown))}; it takes those of ServerConfig.")
-        config = ServerConfig(host=None if listens else host, port=port or 0, **options)
+        config = ServerConfig(host=None if listens else host or "127.0.0.1", port=max(0, int(port or 0)), **options)
         self._server = server = Server(self.application, config)
         try:
             await server.start()

@@ -17,16 +17,14 @@ import asyncio
 import importlib
 import logging
 import socket
-import traceback
 from collections.abc import Iterator, Mapping
-from typing import Any, Final, NoReturn
-from uuid import uuid4
+from contextlib import contextmanager
+from typing import Any, Final
 
 from aiohttp import web
 
-from webkit.bodies import find_fault
 from webkit.errors import ConfigError
-from webkit.responses import Response
+from webkit.servlet_answers import Answers
 from webkit.servlet_calls import Calls
 from webkit.servlet_names import (
     PARAM_ADDRESS,
@@ -35,12 +33,10 @@ from webkit.servlet_names import (
     PARAM_HTTPS,
     PARAM_NAME,
     PARAM_PORT,
-    BodyTooLargeError,
     ServletType,
     kind_of,
     max_body_size_of,
 )
-from webkit.servlet_pages import BAD_REQUEST, make_exception_page, make_not_found_page
 from webkit.servlet_paths import BadPath, normalize_path
 from webkit.servlet_registry import Binding, Registry
 from webkit.servlet_routing import Around, Routing
@@ -87,8 +83,6 @@ class ServletService:
     ) -> None:
         self.name = name
         self.extra = extra
-        self.debug = debug
-        self.error_handler = error_handler
         self.logger = logger or logging.getLogger("webkit.servlets")
         self.around = around
         self._max_body_size = max_body_size_of(max_body_size)
@@ -96,8 +90,9 @@ class ServletService:
         self._registry = Registry(
             self.logger, fold=self._fold, describe=self._describe, max_body_size=self._max_body_size
         )
+        self._answers = Answers(self.logger, self.get_registered_paths, debug=debug, error_handler=error_handler)
         #: How servlets are called, for who has rules of its own.
-        self.calls = Calls(workers, websockets)
+        self.calls = Calls(self.logger, workers, websockets)
         # Where the service is mounted, by the route that a request came by.
         self._mounts: dict[web.AbstractRoute, str] = {}
         self._address = ""
@@ -189,40 +184,49 @@ class ServletService:
     async def drain(self, path: str, timeout: float = 25.0) -> bool:
         """Let no new request come to *path*, wait for those that run, then unregister; false where there is nothing.
 
-        After *timeout* seconds the servlet is unregistered all the same.
+        After *timeout* seconds the servlet is unregistered all the same. Event streams and WebSockets are requests that
+        run: end them in what tells your servlet to stop. A servlet may drain itself.
         """
         binding = self._registry.retire(path)
         if binding is None:
             return False
-        try:
+        binding.active.discard(asyncio.current_task())
+        with self._ending(binding, timeout):
             async with asyncio.timeout(timeout):
                 await asyncio.wrap_future(binding.when_idle())
-        except TimeoutError:
-            self._tell_late(binding, timeout)
-        finally:
-            self._registry.unbind(binding)
         return True
 
     def drain_threadsafe(self, path: str, timeout: float = 25.0) -> bool:
-        """Do what :meth:`drain` does, from another thread than that of the requests, which must not wait here."""
+        """Do what :meth:`drain` does, from a thread that runs no event loop; it waits here.
+
+        Raises:
+            RuntimeError: an event loop runs in this thread.
+        """
+        if _is_in_loop():
+            raise RuntimeError(
+                "An event loop runs in this thread, and would wait for itself: await service.drain(...)."
+            )
         binding = self._registry.retire(path)
         if binding is None:
             return False
-        try:
+        with self._ending(binding, timeout):
             binding.when_idle().result(timeout)
-        except TimeoutError:
-            self._tell_late(binding, timeout)
-        finally:
-            self._registry.unbind(binding)
         return True
 
-    def _tell_late(self, binding: Binding, timeout: float) -> None:
-        self.logger.warning(
-            "%d requests to %s did not finish in %g s; its servlet is unregistered all the same.",
-            len(binding.active),
-            binding.path,
-            timeout,
-        )
+    @contextmanager
+    def _ending(self, binding: Binding, timeout: float) -> Iterator[None]:
+        """Unbind in the end, whether or not the requests have finished by then."""
+        try:
+            yield
+        except TimeoutError:
+            self.logger.warning(
+                "%d requests to %s did not finish in %g s; its servlet is unregistered all the same.",
+                len(binding.active),
+                binding.path,
+                timeout,
+            )
+        finally:
+            self._registry.unbind(binding)
 
     def _fold(self, path: str) -> str:
         if self._is_case_sensitive:
@@ -240,18 +244,31 @@ class ServletService:
 
     # The pages
 
+    @property
+    def debug(self) -> bool:
+        """Whether the pages of errors show tracebacks and registered paths."""
+        return self._answers.debug
+
+    @debug.setter
+    def debug(self, value: bool) -> None:
+        self._answers.debug = value
+
+    @property
+    def error_handler(self) -> ErrorHandler | None:
+        """What makes the pages for 404 and 500; it may come and go."""
+        return self._answers.error_handler
+
+    @error_handler.setter
+    def error_handler(self, value: ErrorHandler | None) -> None:
+        self._answers.error_handler = value
+
     def make_not_found_page(self, path: str) -> str:
         """Give the page for *path*, which no servlet answers."""
-        page = None if self.error_handler is None else self.error_handler.make_not_found_page(path)
-        return page or make_not_found_page(path, self.get_registered_paths() if self.debug else None)
+        return self._answers.make_not_found_page(path)
 
     def make_exception_page(self, path: str, stack: str) -> str:
         """Log a crash at *path* under an id, and give the page that shows the id, or in debug mode *stack*."""
-        error_id = uuid4().hex
-        self.logger.error("Error %s handling request upon: %s\n%s", error_id, path, stack)
-        details = stack if self.debug else f"Error ID: {error_id}"
-        page = None if self.error_handler is None else self.error_handler.make_exception_page(path, details)
-        return page or make_exception_page(path, details)
+        return self._answers.make_exception_page(path, stack)
 
     # Serving
 
@@ -270,6 +287,7 @@ class ServletService:
 
     async def _on_cleanup(self, app: Any) -> None:
         self.calls.pool.close()
+        self._access = None
 
     @property
     def application(self) -> Any:
@@ -304,9 +322,9 @@ class ServletService:
         match_info = request.match_info
         route = match_info.route
         mount = self._mounts.get(route)
-        if mount is None or self._access is None:
+        if mount is None:
             mount = self._learn(request, route)
-        path = "/" + match_info["path"] if match_info else ""
+        path = "/" + match_info["path"] if match_info else "" if mount else "/"
         if self.around is not None:
             return await self._serve_around(request, mount, path)
         # PERF: the path of a servlet itself needs no closer look, nor anything made for it.
@@ -316,8 +334,8 @@ class ServletService:
         try:
             response = await self.calls.call(request, mount, path, binding)
         except Exception as error:
-            return self._answer_error(request, mount + path, error)
-        return self._answer_not_found(mount + path) if response is None else response
+            return self._answers.error(request, mount + path, error)
+        return self._answers.not_found(mount + path) if response is None else response
 
     async def _serve_around(self, request: web.Request, mount: str, path: str) -> web.StreamResponse:
         routing = self.resolve(mount, path)
@@ -326,7 +344,7 @@ class ServletService:
                 return await self.around(request, routing, self.answer)
             return await self.answer(request, routing)
         except Exception as error:
-            return self._answer_error(request, mount + routing.path, error)
+            return self._answers.error(request, mount + routing.path, error)
 
     def _learn(self, request: web.Request, route: web.AbstractRoute) -> str:
         """Note where the service is mounted, and where it listens."""
@@ -341,7 +359,7 @@ class ServletService:
     def resolve(self, mount: str, path: str) -> Routing:
         """Find what answers *path*, which is decoded and begins behind *mount*."""
         try:
-            clean = normalize_path(path) if path or not mount else path
+            clean = path and normalize_path(path)
         except BadPath as error:
             self.logger.warning("Refused request path %r: %s", mount + path, error)
             return Routing(mount, path, error=400)
@@ -350,37 +368,11 @@ class ServletService:
     async def answer(self, request: web.Request, routing: Routing) -> web.StreamResponse:
         """Call the servlet of *routing*, or give the page that says what is wrong; a crash of the servlet comes out."""
         if routing.error is not None:
-            return _html(BAD_REQUEST, routing.error)
+            return self._answers.bad_request()
         response = None
         if routing.binding is not None:
             response = await self.calls.call(request, routing.mount, routing.path, routing.binding)
-        return self._answer_not_found(routing.mount + routing.path) if response is None else response
-
-    def _answer_not_found(self, path: str) -> web.StreamResponse:
-        return _html(self.make_not_found_page(path), 404)
-
-    def _answer_error(self, request: web.Request, path: str, error: Exception) -> web.StreamResponse:
-        """Give the answer that *error* is, or raise it for the boundary around, which knows the rest.
-
-        Raises:
-            Exception: it is an answer by itself, the fault of the client, or comes after the answer has begun.
-        """
-        if isinstance(error, web.HTTPException) or request.writer.output_size > 0:
-            raise error
-        if isinstance(error, BodyTooLargeError):
-            self._refuse_body(path, error)
-        is_gone = request.transport is None or request.transport.is_closing()
-        if is_gone or find_fault(request, error) is not None:
-            raise error
-        stack = "".join(traceback.format_exception(error))
-        return _html(self.make_exception_page(path, stack), 500)
-
-    def _refuse_body(self, path: str, error: BodyTooLargeError) -> NoReturn:
-        self.logger.warning(
-            "Refused a request body of %d bytes on %s (maximum is %d)", error.size, path, error.max_size
-        )
-        text = f"Maximum request body size {error.max_size} exceeded."
-        raise web.HTTPRequestEntityTooLarge(error.max_size, error.size, text=text) from error
+        return self._answers.not_found(routing.mount + routing.path) if response is None else response
 
 
 def serve_one(servlet: Any) -> ServletService:
@@ -395,5 +387,9 @@ def serve_one(servlet: Any) -> ServletService:
     return service
 
 
-def _html(page: str, status: int) -> web.StreamResponse:
-    return Response(text=page, status=status, content_type="text/html")
+def _is_in_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True

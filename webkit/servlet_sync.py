@@ -23,6 +23,8 @@ class Pool:
     def __init__(self, workers: int) -> None:
         self._workers = workers
         self._executor: ThreadPoolExecutor | None = None
+        # How many applications that are started have the service.
+        self._users = 0
         self.is_closed = False
 
     async def run(self, function: Callable[..., Any], *args: Any) -> Any:
@@ -41,11 +43,15 @@ class Pool:
         )
 
     def open(self) -> None:
-        """Let it be used, perhaps once more."""
+        """Let it be used, by one application more."""
+        self._users += 1
         self.is_closed = False
 
     def close(self) -> None:
-        """Take no more work, forget what has not begun, and wait for nobody."""
+        """Let one application go. With the last one: take no more work, forget what has not begun, wait for nobody."""
+        self._users -= 1
+        if self._users > 0:
+            return
         self.is_closed = True
         if self._executor is not None:
             self._executor.shutdown(wait=False, cancel_futures=True)
