@@ -34,7 +34,7 @@ from pelix.security import AccessDenied, AuthenticationFailed, AuthenticationReq
 
 from webkit.ipopo_access import Access, add_cors_headers, make_refusal
 from webkit.ipopo_settings import DEFAULT_ADDRESS, DEFAULT_PORT, PROPERTIES, Settings, log_level_of
-from webkit.ipopo_sockets import bind_one_port
+from webkit.ipopo_sockets import addresses_of, bind_one_port
 from webkit.ipopo_thread import ServerThread
 from webkit.ipopo_whiteboard import Whiteboard
 from webkit.run import new_event_loop
@@ -250,7 +250,7 @@ class HttpService:
         service, settings = self._service, self._settings
         if service is None or settings is None:
             raise RuntimeError("The component is not validated.")
-        sockets = () if settings.port else await bind_one_port(settings.address)
+        sockets = () if settings.port else bind_one_port(await addresses_of(settings.address))
         try:
             await service.start(
                 settings.address,

@@ -7,45 +7,59 @@ be refused before it reaches the server.
 import asyncio
 import errno
 import socket
+from collections.abc import Sequence
 from contextlib import ExitStack
-from typing import Final
+from typing import Any, Final, NamedTuple
 
-__all__ = ["bind_one_port"]
+__all__ = ["Address", "addresses_of", "bind_one_port"]
 
 # Another program may have the port on the second address; then another one is tried.
 _ATTEMPTS: Final = 20
 _NOT_HERE: Final = {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT}
 
-_Address = tuple[socket.AddressFamily, str]
+
+class Address(NamedTuple):
+    """An address of a name, without a port."""
+
+    family: int
+    host: str
+    scope: tuple[Any, ...] = ()  #: the rest of an address of IPv6: flow and scope
 
 
-async def bind_one_port(host: str) -> list[socket.socket]:
-    """Give a socket for each address of *host*, all on one free port, in the order of the system.
+async def addresses_of(name: str) -> list[Address]:
+    """Look up the addresses of *name*, in the order of the system.
 
     Raises:
-        OSError: the name has no address, or none that belongs to this machine.
+        OSError: there are none.
     """
-    found = await asyncio.get_running_loop().getaddrinfo(host, 0, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    addresses = list(dict.fromkeys((family, str(name[0])) for family, _, _, _, name in found))
-    for attempt in range(_ATTEMPTS):
+    found = await asyncio.get_running_loop().getaddrinfo(name, 0, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    return list(dict.fromkeys(Address(family, str(at[0]), at[2:]) for family, _, _, _, at in found))
+
+
+def bind_one_port(addresses: Sequence[Address]) -> list[socket.socket]:
+    """Give a listening socket for each of *addresses* that this machine has, all on one free port.
+
+    Raises:
+        OSError: it has none of them, or no port is free on all.
+    """
+    for _ in range(_ATTEMPTS - 1):
         try:
             return _bind_all(addresses)
         except OSError as error:
-            if error.errno != errno.EADDRINUSE or attempt == _ATTEMPTS - 1:
+            if error.errno != errno.EADDRINUSE:
                 raise
-    raise AssertionError("The last attempt returns or raises.")
+    return _bind_all(addresses)
 
 
-def _bind_all(addresses: list[_Address]) -> list[socket.socket]:
-    """Bind all of *addresses* that there are here, the others to the port that the first was given."""
+def _bind_all(addresses: Sequence[Address]) -> list[socket.socket]:
+    """Bind the first to any port, the others to the same."""
     bound: list[socket.socket] = []
     missing: OSError | None = None
     with ExitStack() as undo:
-        for family, address in addresses:
+        for family, host, scope in addresses:
+            port = bound[0].getsockname()[1] if bound else 0
             try:
-                opened = socket.create_server(
-                    (address, bound[0].getsockname()[1] if bound else 0), family=family, dualstack_ipv6=False
-                )
+                opened = socket.create_server((host, port, *scope), family=family)
             except OSError as error:
                 # A machine without IPv6 whose table of names has ::1 for localhost all the same.
                 if error.errno not in _NOT_HERE:
