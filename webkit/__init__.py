@@ -22,6 +22,7 @@ from webkit.views import View
 if TYPE_CHECKING:
     from webkit import web
     from webkit.run import Server, ServerConfig, run, serve
+    from webkit.servlets import ServletService, ServletType
     from webkit.static import Static
     from webkit.staticurls import static_url
     from webkit.templates import Templates, render, render_string, template
@@ -56,6 +57,8 @@ __all__ = [
     "RouteError",
     "Server",
     "ServerConfig",
+    "ServletService",
+    "ServletType",
     "Signal",
     "Static",
     "Templates",
@@ -91,6 +94,8 @@ _LAZY = {
     "AbstractWebSocketHandler": "websockets",
     "Server": "run",
     "ServerConfig": "run",
+    "ServletService": "servlets",
+    "ServletType": "servlets",
     "Static": "static",
     "Templates": "templates",
     "WebSocketClosed": "websockets",

@@ -3,7 +3,6 @@
 import traceback
 from collections.abc import Callable, Iterable
 from logging import Logger
-from typing import NoReturn
 from uuid import uuid4
 
 from aiohttp import web
@@ -67,7 +66,7 @@ class Answers:
         if isinstance(error, web.HTTPException) or request.writer.output_size > 0:
             raise error
         if isinstance(error, BodyTooLargeError):
-            self._refuse_body(path, error)
+            return self._refuse_body(path, error)
         is_gone = request.transport is None or request.transport.is_closing()
         if is_gone or find_fault(request, error) is not None:
             raise error
@@ -82,12 +81,11 @@ class Answers:
             self._logger.exception("The error handler failed")
             return None
 
-    def _refuse_body(self, path: str, error: BodyTooLargeError) -> NoReturn:
+    def _refuse_body(self, path: str, error: BodyTooLargeError) -> web.StreamResponse:
         self._logger.warning(
             "Refused a request body of %d bytes on %s (maximum is %d)", error.size, path, error.max_size
         )
-        text = f"Maximum request body size {error.max_size} exceeded."
-        raise web.HTTPRequestEntityTooLarge(error.max_size, error.size, text=text) from error
+        return Response(status=413, text=f"Maximum request body size {error.max_size} exceeded.")
 
 
 def _html(page: str, status: int) -> web.StreamResponse:
