@@ -119,6 +119,7 @@ BANDS: dict[str, tuple[str, ...]] = {
         "ipopo_sockets",
         "ipopo_thread",
         "ipopo_access",
+        "ipopo_serving",
         "ipopo_whiteboard",
         "ipopo",
     ),

@@ -8,9 +8,8 @@ is a :class:`~webkit.servlets.ServletService` in a thread of its own.
 """
 
 import logging
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
-
-from aiohttp import WSCloseCode, web
 
 try:
     from pelix import http
@@ -30,34 +29,18 @@ from pelix.ipopo.decorators import (
     UpdateField,
     Validate,
 )
-from pelix.security import AccessDenied, AuthenticationFailed, AuthenticationRequired, run_as
 
-from webkit.ipopo_access import Access, add_cors_headers, make_refusal
+from webkit.ipopo_serving import Serving
 from webkit.ipopo_settings import DEFAULT_ADDRESS, DEFAULT_PORT, PROPERTIES, Settings, log_level_of
-from webkit.ipopo_sockets import addresses_of, bind_one_port
-from webkit.ipopo_thread import ServerThread
 from webkit.ipopo_whiteboard import Whiteboard
-from webkit.run import new_event_loop
-from webkit.servlet_names import BodyTooLargeError, ServletType
-from webkit.servlet_requests import AsyncRequest, SyncRequest
-from webkit.servlet_responses import AsyncResponse
-from webkit.servlet_routing import Routing, Serve
+from webkit.servlet_names import ServletType
 from webkit.servlet_service import ServletService
-from webkit.servlet_sync import SyncResponse
-from webkit.servlet_websockets import WebSocketAdapter
-from webkit.websocket_options import WebSocketOptions
-from webkit.websocket_sessions import WebSocketSession
 
 if TYPE_CHECKING:
     from pelix.framework import BundleContext, ServiceReference
 
 __all__ = ["HttpService"]
 
-# iPOPO waits so long for a start; one that takes longer is a failure.
-_START_S: Final = 10.0
-# Requests that run when the service stops may take so long; then they are cancelled, and the rest takes moments.
-_GRACE_S: Final = 5.0
-_STOP_S: Final = 12.0
 _EXTRA: Final = "http.extra"
 _LOGGER_NAME: Final = "pelix.http.logger.name"
 _LOGGER_LEVEL: Final = "pelix.http.logger.level"
@@ -68,59 +51,6 @@ _KINDS: Final = {
     "_websocket_handlers": ServletType.WEBSOCKET,
 }
 
-# iPOPO lets pages of every origin connect. A handler that wants it otherwise looks at the request in ws_accept.
-_WEBSOCKETS: Final = WebSocketOptions(origins="*")
-
-# A servlet that asks for the type of what it is given finds iPOPO's.
-http.AbstractHTTPServletRequest.register(SyncRequest)
-http.AbstractHTTPServletResponse.register(SyncResponse)
-http.AbstractAsyncHTTPServletRequest.register(AsyncRequest)
-http.AbstractAsyncHTTPServletResponse.register(AsyncResponse)
-
-
-class _TooLarge(BodyTooLargeError, http.BodyTooLargeError):
-    """A body is too large: servlets catch it by iPOPO's name."""
-
-    def __init__(self, size: int, max_size: int) -> None:
-        # The one of the two classes would call the other, with arguments that it does not take.
-        Exception.__init__(self, f"Request body is too large: {size} bytes, maximum is {max_size}")
-        self.size, self.max_size = size, max_size
-
-
-class _WebSocketAdapter(WebSocketAdapter):
-    """Tells handlers of an end what iPOPO tells them: the code of the client, whoever closed first, and no reason."""
-
-    async def ws_close(self, session: WebSocketSession, code: int, reason: str) -> None:
-        """Pass on the end, when the client has said its part."""
-        await session.close()
-        await super().ws_close(session, session.peer_code or WSCloseCode.ABNORMAL_CLOSURE, "Session closed")
-
-
-class _ErrorPages:
-    """The pages of errors of whichever handler is there at the moment."""
-
-    def __init__(self, component: "HttpService") -> None:
-        self._component = component
-
-    def make_not_found_page(self, path: str) -> str | None:
-        """Give the page of the handler, if there is one."""
-        return self._ask("make_not_found_page", path)
-
-    def make_exception_page(self, path: str, stack: str) -> str | None:
-        """Give the page of the handler, if there is one."""
-        return self._ask("make_exception_page", path, stack)
-
-    def _ask(self, name: str, *args: str) -> str | None:
-        handler = self._component.error_handler
-        if handler is None:
-            return None
-        try:
-            page: str | None = getattr(handler, name)(*args)
-        except Exception:
-            self._component.log_exception("%s of %r failed; the usual page is sent.", name, handler)
-            return None
-        return page
-
 
 @ComponentFactory(http.FACTORY_HTTP_ASYNC)
 @Provides(http.HTTP_SERVICE)
@@ -129,8 +59,8 @@ class _ErrorPages:
 @Requires("_websocket_handlers", http.WebSocketHandler, aggregate=True, optional=True)
 @Requires("_error_handler", http.ErrorHandler, optional=True)
 @Requires("_error_pages", http.HTTP_ERROR_PAGES, optional=True)
-@Requires("_cors_handler", http.CorsHandler, optional=True)
-@Requires("_authenticators", http.HttpAuthenticator, aggregate=True, optional=True)
+@Requires("_injected_cors_handler", http.CorsHandler, optional=True)
+@Requires("_injected_authenticators", http.HttpAuthenticator, aggregate=True, optional=True)
 @Property("_address", http.HTTP_SERVICE_ADDRESS, DEFAULT_ADDRESS)
 @Property("_port", http.HTTP_SERVICE_PORT, DEFAULT_PORT)
 @Property("_uses_tls", http.HTTP_USES_SSL, False)
@@ -171,20 +101,30 @@ class HttpService:
         # And these come and go as services.
         self._error_handler: http.ErrorHandler | None = None
         self._error_pages: http.ErrorHandler | None = None
-        self._cors_handler: http.CorsHandler | None = None
-        self._authenticators: list[http.HttpAuthenticator] | None = None
+        self._injected_cors_handler: http.CorsHandler | None = None
+        self._injected_authenticators: list[http.HttpAuthenticator] | None = None
 
         self._logger = logging.getLogger("webkit.ipopo")
         self._whiteboard = Whiteboard(self._logger)
-        self._service: ServletService | None = None
         self._settings: Settings | None = None
-        self._access: Access | None = None
-        self._thread: ServerThread | None = None
+        self._serving: Serving | None = None
+
+    # Who helps to serve
 
     @property
     def error_handler(self) -> http.ErrorHandler | None:
-        """Who makes the pages of errors, if anybody does."""
+        """Who makes the pages of errors, found by its class or by the specification that iPOPO documents."""
         return self._error_handler or self._error_pages
+
+    @property
+    def cors_handler(self) -> http.CorsHandler | None:
+        """Who says what other origins may do."""
+        return self._injected_cors_handler
+
+    @property
+    def authenticators(self) -> Sequence[http.HttpAuthenticator]:
+        """Who read credentials."""
+        return self._injected_authenticators or ()
 
     # The life of the component
 
@@ -194,114 +134,33 @@ class HttpService:
 
         Raises:
             OSError: the address cannot be had, or nothing listens there after ten seconds.
-            ValueError: a property makes no sense.
+            ValueError: a property makes no sense, or the files for TLS do not fit.
         """
-        self._logger = self._whiteboard.logger = self._make_logger()
+        self._logger = self._whiteboard.logger = logging.getLogger(self._logger_name or self._name)
+        self._logger.setLevel(log_level_of(self._logger_level))
         self._settings = settings = Settings.read({name: getattr(self, f"_{name}") for name in PROPERTIES})
-        self._uses_tls = settings.cert_file is not None
-        self._access = Access(self._logger, settings.auth_required, settings.auth_realm, self._uses_tls)
-        self._service = service = self._make_service(settings)
-        self._thread = ServerThread(f"webkit {self._name}", self._open, self._close, new_loop=new_event_loop)
-        self._logger.info("Starting HTTP%s server: [%s]:%d ...", *self._described())
+        self._address, self._port, self._uses_tls = settings.address, settings.port, settings.uses_tls
+        self._serving = serving = Serving(settings, self._name, self._logger, self)
+        self._logger.info("Starting HTTP%s server: [%s]:%s ...", *self._where())
         try:
-            self._thread.start(_START_S)
+            serving.start()
         except TimeoutError:
             self._logger.error("HTTP server did not start in time")
             raise
-        self._address, self._port = settings.address, service.get_access()[1]
-        self._whiteboard.attach(service)
-        self._logger.info("HTTP%s server bound to: [%s]:%d ...", *self._described())
+        self._port = serving.service.get_access()[1]
+        self._whiteboard.attach(serving.service)
+        self._logger.info("HTTP%s server bound to: [%s]:%d ...", *self._where())
 
     @Invalidate
     def invalidate(self, context: "BundleContext") -> None:
         """Stop to serve: streams end at once, other requests may take some seconds to finish."""
-        self._logger.info("Stopping HTTP%s server: [%s]:%d ...", *self._described())
-        thread, self._thread = self._thread, None
-        if thread is not None and not thread.stop(_STOP_S):
+        self._logger.info("Stopping HTTP%s server: [%s]:%s ...", *self._where())
+        if self._serving is not None and not self._serving.stop():
             self._logger.warning("HTTP server still has requests: it ends when they do.")
         self._whiteboard.detach()
 
-    def _make_logger(self) -> logging.Logger:
-        logger = logging.getLogger(self._logger_name or self._name)
-        logger.setLevel(log_level_of(self._logger_level))
-        return logger
-
-    def _make_service(self, settings: Settings) -> ServletService:
-        service = ServletService(
-            name=self._name,
-            extra=settings.extra,
-            max_body_size=settings.max_body_size,
-            debug=settings.debug,
-            case_sensitive_paths=settings.case_sensitive_paths,
-            error_handler=_ErrorPages(self),
-            logger=self._logger,
-            around=self._around,
-            websockets=_WEBSOCKETS,
-        )
-        service.calls.body_too_large = _TooLarge
-        service.calls.websocket_adapter = _WebSocketAdapter
-        service.application.on_response_prepare.append(add_cors_headers)
-        return service
-
-    def _described(self) -> tuple[str, str, int]:
-        return "S" if self._uses_tls else "", str(self._address), int(self._port or 0)
-
-    async def _open(self) -> None:
-        service, settings = self._service, self._settings
-        if service is None or settings is None:
-            raise RuntimeError("The component is not validated.")
-        sockets = () if settings.port else bind_one_port(await addresses_of(settings.address))
-        try:
-            await service.start(
-                settings.address,
-                settings.port,
-                sockets=sockets,
-                grace_s=_GRACE_S,
-                tls_cert=settings.cert_file,
-                tls_key=settings.key_file,
-                tls_password=settings.key_password,
-            )
-        except BaseException:
-            for opened in sockets:
-                opened.close()
-            raise
-
-    async def _close(self) -> None:
-        try:
-            if self._service is not None:
-                await self._service.stop()
-        except Exception:
-            self._logger.exception("Error stopping the HTTP server")
-        finally:
-            if self._access is not None:
-                self._access.close()
-
-    # A request
-
-    async def _around(self, request: web.Request, routing: Routing, serve: Serve) -> web.StreamResponse:
-        access = self._access
-        if access is None:
-            raise RuntimeError("The component is not validated.")
-        answer = access.answer_origin(request, routing, self._cors_handler)
-        if answer is not None:
-            return answer
-        if routing.error is not None:
-            return await serve(request, routing)
-        authenticators = self._authenticators or ()
-        decision = await access.authenticate(request, routing, authenticators)
-        if decision.refused:
-            return make_refusal(401, access.make_challenge(routing, authenticators))
-        try:
-            with run_as(decision.subject):
-                return await serve(request, routing)
-        except (AuthenticationRequired, AuthenticationFailed):
-            return make_refusal(401, access.make_challenge(routing, authenticators))
-        except AccessDenied:
-            return make_refusal(403)
-        except http.BodyTooLargeError as error:
-            if isinstance(error, BodyTooLargeError):
-                raise
-            raise _TooLarge(error.size, error.max_size) from error  # of iPOPO's read_body()
+    def _where(self) -> tuple[str, Any, Any]:
+        return "S" if self._uses_tls else "", self._address, self._port
 
     # Servlets that are there as services
 
@@ -326,9 +185,9 @@ class HttpService:
     # What the service is asked
 
     def _served(self) -> ServletService:
-        if self._service is None:
+        if self._serving is None:
             raise RuntimeError("The HTTP service has not been started: its component was never valid.")
-        return self._service
+        return self._serving.service
 
     def get_access(self) -> tuple[str, int]:
         """Give the address and the port that are listened on."""

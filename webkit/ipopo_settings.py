@@ -50,6 +50,11 @@ class Settings:
     auth_realm: str
     extra: dict[str, Any]
 
+    @property
+    def uses_tls(self) -> bool:
+        """Whether it speaks HTTPS."""
+        return self.cert_file is not None
+
     @classmethod
     def read(cls, given: Mapping[str, Any]) -> "Settings":
         """Read the properties *given*, as :data:`PROPERTIES` names them.
