@@ -1,5 +1,6 @@
 """Calling a servlet: from a request and a binding to what the servlet answers."""
 
+from asyncio import current_task
 from collections.abc import Callable
 from logging import Logger
 from typing import Any
@@ -33,8 +34,8 @@ class Calls:
 
     async def call(self, request: web.Request, mount: str, path: str, binding: Binding) -> web.StreamResponse | None:
         """Give what the servlet answers; ``None`` where it has no method for this, or its end has begun."""
-        # A connection has one request at a time, and a task for it; a request itself cannot be in a set.
-        task = request.task
+        # The task stands for the request, which cannot be in a set; a servlet that drains itself is known by it.
+        task = current_task()
         binding.active.add(task)
         try:
             if binding.retired:
