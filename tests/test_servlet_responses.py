@@ -113,13 +113,10 @@ async def test_after_the_headers_they_cannot_change(serve: Serve, kind: str) -> 
     messages: list[str] = []
 
     def try_to_change(response: Any) -> None:
-        for change in (
-            lambda: response.set_response(500),
-            lambda: response.set_header("X-A", 1),
-            lambda: response.add_header("X-A", 1),
-        ):
+        changes = ((response.set_response, 500), (response.set_header, "X-A", 1), (response.add_header, "X-A", 1))
+        for change, *arguments in changes:
             try:
-                change()
+                change(*arguments)
             except OSError as error:
                 messages.append(str(error))
 

@@ -373,7 +373,7 @@ async def test_draining_from_a_thread_waits_there_and_unbinds_there(serve: Serve
 
     def drain() -> bool:
         # The waiting is the second step: what comes after the first is seen by whoever looks at the table.
-        threading.Thread(target=lambda: (until_retired(service), retired.set())).start()
+        threading.Thread(target=tell_when_retired, args=(service, retired)).start()
         return service.drain_threadsafe("/it")
 
     service.register_servlet("/it", held, None, ASYNC)
@@ -395,10 +395,11 @@ async def test_draining_from_a_thread_waits_there_and_unbinds_there(serve: Serve
     assert await asyncio.to_thread(service.drain_threadsafe, "/it") is False
 
 
-def until_retired(service: ServletService) -> None:
+def tell_when_retired(service: ServletService, retired: threading.Event) -> None:
     """Wait until nothing answers any more, in a thread."""
     while service.resolve("", "/it").servlet is not None:
         threading.Event().wait(0.001)
+    retired.set()
 
 
 @pytest.mark.parametrize("in_thread", [False, True])

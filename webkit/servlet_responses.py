@@ -7,7 +7,7 @@ from multidict import CIMultiDict
 
 from webkit import sse
 from webkit.responses import RUNNING, Response
-from webkit.servlet_types import AbstractAsyncHTTPServletResponse, AbstractAsyncWriter, encode_content
+from webkit.servlet_types import AbstractAsyncHTTPServletResponse, AbstractAsyncWriter, Writable, encode_content
 
 __all__ = ["AsyncResponse", "Headers", "bytes_of"]
 
@@ -88,7 +88,7 @@ class AsyncResponse(AbstractAsyncHTTPServletResponse):
         """Give the body to write to."""
         return AsyncWriter(self._request, self)
 
-    async def write(self, data: bytes) -> None:
+    async def write(self, data: Writable) -> None:
         """Write a copy of *data*; nothing goes where no body may, nor beyond the length that was announced.
 
         Raises:
@@ -111,7 +111,7 @@ class AsyncResponse(AbstractAsyncHTTPServletResponse):
     async def send_content(
         self,
         http_code: int,
-        content: str | bytes,
+        content: str | Writable,
         mime_type: str | None = "text/html",
         http_message: str | None = None,
         content_length: int | None = -1,
@@ -204,7 +204,7 @@ class AsyncWriter(AbstractAsyncWriter):
         self._request = request
         self._response = response
 
-    async def write(self, raw: bytes) -> int:
+    async def write(self, raw: Writable) -> int:
         """Write bytes, and say how many."""
         await self._response.write(raw)
         return len(raw)

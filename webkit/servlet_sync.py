@@ -11,7 +11,7 @@ from aiohttp import hdrs, web
 
 from webkit.responses import Response
 from webkit.servlet_responses import Headers, announced_length, bytes_of, check_status
-from webkit.servlet_types import AbstractHTTPServletResponse
+from webkit.servlet_types import AbstractHTTPServletResponse, Writable
 from webkit.threads import counted
 
 __all__ = ["BodyFile", "Pool", "SyncResponse"]
@@ -123,7 +123,7 @@ class SyncResponse(AbstractHTTPServletResponse):
         self.end_headers()
         return self._file
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: Writable) -> None:
         """Write a copy of *data* (``TypeError`` for text)."""
         self.end_headers()
         self._file.write(data)

@@ -23,8 +23,13 @@ __all__ = [
     "AsyncServlet",
     "ErrorHandler",
     "Servlet",
+    "Writable",
     "encode_content",
 ]
+
+
+#: What can be written.
+Writable = bytes | bytearray | memoryview
 
 
 class _Bindable(Protocol):
@@ -40,6 +45,7 @@ class _Bindable(Protocol):
 
     def unbound_from(self, path: str, parameters: dict[str, Any]) -> None:
         """Clean up: no request on *path* comes any more."""
+        return  # says to type checkers that it need not be there
 
 
 class Servlet(_Bindable, Protocol):
@@ -195,13 +201,13 @@ class AbstractHTTPServletResponse(_Response):
         """Give the body as a file to write to, and end the headers."""
 
     @abstractmethod
-    def write(self, data: bytes) -> None:
+    def write(self, data: Writable) -> None:
         """Write bytes, and end the headers."""
 
     def send_content(
         self,
         http_code: int,
-        content: str | bytes,
+        content: str | Writable,
         mime_type: str | None = "text/html",
         http_message: str | None = None,
         content_length: int | None = -1,
@@ -224,7 +230,7 @@ class AbstractAsyncWriter(ABC):
     __slots__ = ()
 
     @abstractmethod
-    async def write(self, raw: bytes) -> int:
+    async def write(self, raw: Writable) -> int:
         """Write bytes, and say how many."""
 
     async def flush(self) -> None:  # noqa: B027 - most writers have nothing to wait for
@@ -245,7 +251,7 @@ class AbstractAsyncHTTPServletResponse(_Response):
         """Give the body to write to; :meth:`end_headers` comes first."""
 
     @abstractmethod
-    async def write(self, data: bytes) -> None:
+    async def write(self, data: Writable) -> None:
         """Write bytes; :meth:`end_headers` comes first.
 
         Raises:
@@ -272,7 +278,7 @@ class AbstractAsyncHTTPServletResponse(_Response):
     async def send_content(
         self,
         http_code: int,
-        content: str | bytes,
+        content: str | Writable,
         mime_type: str | None = "text/html",
         http_message: str | None = None,
         content_length: int | None = -1,

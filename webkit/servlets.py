@@ -54,6 +54,8 @@ from webkit.servlet_types import (
     Servlet,
 )
 from webkit.servlet_websockets import WebSocketAdapter
+from webkit.websocket_handlers import AbstractWebSocketHandler
+from webkit.websocket_sessions import WebSocketSession
 
 __all__ = [
     "HTTPS_CERT_FILE",
@@ -85,6 +87,7 @@ __all__ = [
     "AbstractAsyncWriter",
     "AbstractHTTPServletRequest",
     "AbstractHTTPServletResponse",
+    "AbstractWebSocketHandler",
     "Around",
     "AsyncRequest",
     "AsyncResponse",
@@ -99,6 +102,7 @@ __all__ = [
     "SyncRequest",
     "SyncResponse",
     "WebSocketAdapter",
+    "WebSocketSession",
     "make_exception_page",
     "make_html_list",
     "make_not_found_page",
