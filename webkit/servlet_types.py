@@ -201,7 +201,7 @@ class AbstractHTTPServletResponse(_Response):
         """Give the body as a file to write to, and end the headers."""
 
     @abstractmethod
-    def write(self, data: Writable) -> None:
+    def write(self, data: bytes) -> None:
         """Write bytes, and end the headers."""
 
     def send_content(
@@ -230,7 +230,7 @@ class AbstractAsyncWriter(ABC):
     __slots__ = ()
 
     @abstractmethod
-    async def write(self, raw: Writable) -> int:
+    async def write(self, raw: bytes) -> int:
         """Write bytes, and say how many."""
 
     async def flush(self) -> None:  # noqa: B027 - most writers have nothing to wait for
@@ -251,7 +251,7 @@ class AbstractAsyncHTTPServletResponse(_Response):
         """Give the body to write to; :meth:`end_headers` comes first."""
 
     @abstractmethod
-    async def write(self, data: Writable) -> None:
+    async def write(self, data: bytes) -> None:
         """Write bytes; :meth:`end_headers` comes first.
 
         Raises:
