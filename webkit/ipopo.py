@@ -9,12 +9,13 @@ is a :class:`~webkit.servlets.ServletService` in a thread of its own.
 
 import logging
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 try:
     from pelix import http
 except ImportError as error:
     raise ImportError('webkit.ipopo needs iPOPO: pip install "webkit[ipopo]".') from error
+from pelix.framework import BundleContext, ServiceReference
 from pelix.http.auth import DEFAULT_REALM
 from pelix.ipopo.constants import IPOPO_INSTANCE_NAME
 from pelix.ipopo.decorators import (
@@ -35,9 +36,6 @@ from webkit.ipopo_settings import DEFAULT_ADDRESS, DEFAULT_PORT, PROPERTIES, Set
 from webkit.ipopo_whiteboard import Whiteboard
 from webkit.servlet_names import ServletType
 from webkit.servlet_service import ServletService
-
-if TYPE_CHECKING:
-    from pelix.framework import BundleContext, ServiceReference
 
 __all__ = ["HttpService"]
 
@@ -129,7 +127,7 @@ class HttpService:
     # The life of the component
 
     @Validate
-    def validate(self, context: "BundleContext") -> None:
+    def validate(self, context: BundleContext) -> None:
         """Start to serve.
 
         Raises:
@@ -152,7 +150,7 @@ class HttpService:
         self._logger.info("HTTP%s server bound to: [%s]:%d ...", *self._where())
 
     @Invalidate
-    def invalidate(self, context: "BundleContext") -> None:
+    def invalidate(self, context: BundleContext) -> None:
         """Stop to serve: streams end at once, other requests may take some seconds to finish."""
         self._logger.info("Stopping HTTP%s server: [%s]:%s ...", *self._where())
         if self._serving is not None and not self._serving.stop():
@@ -167,19 +165,19 @@ class HttpService:
     @BindField("_servlets")
     @BindField("_async_servlets")
     @BindField("_websocket_handlers")
-    def _bind(self, field: str, servlet: Any, reference: "ServiceReference[Any]") -> None:
+    def _bind(self, field: str, servlet: Any, reference: ServiceReference[Any]) -> None:
         self._whiteboard.add(_KINDS[field], servlet, reference)
 
     @UpdateField("_servlets")
     @UpdateField("_async_servlets")
     @UpdateField("_websocket_handlers")
-    def _update(self, field: str, _: Any, reference: "ServiceReference[Any]", before: dict[str, Any]) -> None:
+    def _update(self, field: str, _: Any, reference: ServiceReference[Any], before: dict[str, Any]) -> None:
         self._whiteboard.update(_KINDS[field], reference, before)
 
     @UnbindField("_servlets")
     @UnbindField("_async_servlets")
     @UnbindField("_websocket_handlers")
-    def _unbind(self, field: str, _: Any, reference: "ServiceReference[Any]") -> None:
+    def _unbind(self, field: str, _: Any, reference: ServiceReference[Any]) -> None:
         self._whiteboard.remove(_KINDS[field], reference)
 
     # What the service is asked
