@@ -209,6 +209,26 @@ def test_one_object_may_be_several_servlets(service: ServletService) -> None:
 # Finding
 
 
+@pytest.mark.parametrize(
+    ("target", "path", "prefix", "error"),
+    [
+        ("/test/a%2Fb?x=/../..", "/test/a/b", "/test", None),
+        ("//test/./x", "/test/x", "/test", None),
+        ("/else", "/else", "", None),
+        ("/test/../..", "/test/../..", "", 400),
+        ("/test%00", "/test\0", "", 400),
+    ],
+)
+def test_a_target_is_resolved_as_it_was_sent(
+    service: ServletService, target: str, path: str, prefix: str, error: int | None
+) -> None:
+    """IP-030: there is always a result."""
+    service.register_servlet("/test", Servlet())
+    routing = service.resolve_request(target)
+    assert (routing.path, routing.prefix, routing.error) == (path, prefix, error)
+    assert (routing.servlet is None) == (prefix == "")
+
+
 def test_the_paths_are_sorted(service: ServletService) -> None:
     """IP-023."""
     for path in ("/b", "/a", "/a/", "/"):

@@ -83,6 +83,18 @@ async def test_a_handler_is_told_what_happens(serve: Serve) -> None:
     ]
 
 
+async def test_pings_are_answered_without_the_handler(serve: Serve) -> None:
+    """IP-116."""
+    handler = Handler()
+    client = await serve_handler(serve, handler)
+    async with asyncio.timeout(PATIENCE_S), client.session.ws_connect(client.url / "plugins/ws", autoping=False) as ws:
+        await ws.ping(b"there?")
+        message = await ws.receive()
+        assert (message.type, message.data) == (WSMsgType.PONG, b"there?")
+    assert [name for name, *_ in handler.told][:2] == ["accept", "open"]
+    assert "message" not in [name for name, *_ in handler.told]
+
+
 async def test_a_session_may_be_closed_by_the_handler(serve: Serve) -> None:
     """IP-118: the client sees the code and the reason."""
     handler = Handler()

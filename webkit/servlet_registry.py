@@ -12,10 +12,11 @@ The rules:
    end has begun; the end is two steps as well, beginning and then looking who is noted. So one of them sees the other.
 """
 
+import asyncio
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import Future, InvalidStateError
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from logging import Logger
 from typing import Any
 
@@ -175,6 +176,46 @@ class Registry:
                 self._reserved.discard(binding.path)
                 self._publish()
 
+    async def drain(self, path: str, timeout: float) -> bool:
+        """Retire, wait for the requests that run, and unbind; false where there is nothing to end."""
+        binding = self.retire(path)
+        if binding is None:
+            return False
+        # A servlet that drains itself would wait for itself.
+        binding.active.discard(asyncio.current_task())
+        with self._ending(binding, timeout):
+            async with asyncio.timeout(timeout):
+                await asyncio.wrap_future(binding.when_idle())
+        return True
+
+    def drain_threadsafe(self, path: str, timeout: float) -> bool:
+        """Do the same from a thread (``RuntimeError`` where an event loop runs in it)."""
+        if _is_in_loop():
+            raise RuntimeError(
+                "An event loop runs in this thread, and would wait for itself: await service.drain(...)."
+            )
+        binding = self.retire(path)
+        if binding is None:
+            return False
+        with self._ending(binding, timeout):
+            binding.when_idle().result(timeout)
+        return True
+
+    @contextmanager
+    def _ending(self, binding: Binding, timeout: float) -> Iterator[None]:
+        """Unbind in the end, whether or not the requests have finished by then."""
+        try:
+            yield
+        except TimeoutError:
+            self._logger.warning(
+                "%d requests to %s did not finish in %g s; its servlet is unregistered all the same.",
+                len(binding.active),
+                binding.path,
+                timeout,
+            )
+        finally:
+            self.unbind(binding)
+
     def paths_of(self, servlet: Any) -> list[str]:
         """Give the paths that *servlet* is bound to."""
         with self._lock:
@@ -215,3 +256,11 @@ def _type_of(servlet_type: Any) -> ServletType:
     except ValueError:
         kinds = ", ".join(f"ServletType.{kind.name}" for kind in ServletType)
         raise ValueError(f"{servlet_type!r} is no type of servlet; choose one of {kinds}.") from None
+
+
+def _is_in_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True

@@ -13,13 +13,12 @@ A request goes through these steps, and :attr:`ServletService.around` around the
    broken off: a second answer behind half of the first would be taken for the rest of it.
 """
 
-import asyncio
 import importlib
 import logging
 import socket
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from typing import Any, Final
+from urllib.parse import unquote
 
 from aiohttp import web
 
@@ -38,7 +37,7 @@ from webkit.servlet_names import (
     max_body_size_of,
 )
 from webkit.servlet_paths import BadPath, normalize_path
-from webkit.servlet_registry import Binding, Registry
+from webkit.servlet_registry import Registry
 from webkit.servlet_routing import Around, Routing
 from webkit.servlet_types import ErrorHandler
 from webkit.types import Route
@@ -187,14 +186,7 @@ class ServletService:
         After *timeout* seconds the servlet is unregistered all the same. Event streams and WebSockets are requests that
         run: end them in what tells your servlet to stop. A servlet may drain itself.
         """
-        binding = self._registry.retire(path)
-        if binding is None:
-            return False
-        binding.active.discard(asyncio.current_task())
-        with self._ending(binding, timeout):
-            async with asyncio.timeout(timeout):
-                await asyncio.wrap_future(binding.when_idle())
-        return True
+        return await self._registry.drain(path, timeout)
 
     def drain_threadsafe(self, path: str, timeout: float = 25.0) -> bool:
         """Do what :meth:`drain` does, from a thread that runs no event loop; it waits here.
@@ -202,31 +194,7 @@ class ServletService:
         Raises:
             RuntimeError: an event loop runs in this thread.
         """
-        if _is_in_loop():
-            raise RuntimeError(
-                "An event loop runs in this thread, and would wait for itself: await service.drain(...)."
-            )
-        binding = self._registry.retire(path)
-        if binding is None:
-            return False
-        with self._ending(binding, timeout):
-            binding.when_idle().result(timeout)
-        return True
-
-    @contextmanager
-    def _ending(self, binding: Binding, timeout: float) -> Iterator[None]:
-        """Unbind in the end, whether or not the requests have finished by then."""
-        try:
-            yield
-        except TimeoutError:
-            self.logger.warning(
-                "%d requests to %s did not finish in %g s; its servlet is unregistered all the same.",
-                len(binding.active),
-                binding.path,
-                timeout,
-            )
-        finally:
-            self._registry.unbind(binding)
+        return self._registry.drain_threadsafe(path, timeout)
 
     def _fold(self, path: str) -> str:
         if self._is_case_sensitive:
@@ -356,6 +324,10 @@ class ServletService:
                 self.set_access(name[0], name[1], is_https=request.secure)
         return mount
 
+    def resolve_request(self, raw_path: str) -> Routing:
+        """Find what answers *raw_path*, the target of a request as it is sent, for a service that is not mounted."""
+        return self.resolve("", unquote(raw_path.partition("?")[0]))
+
     def resolve(self, mount: str, path: str) -> Routing:
         """Find what answers *path*, which is decoded and begins behind *mount*."""
         try:
@@ -385,11 +357,3 @@ def serve_one(servlet: Any) -> ServletService:
     if not service.register_servlet("/", servlet, None, kind_of(servlet)):
         raise ConfigError(f"{servlet!r} refuses to be bound: its accept_binding or bound_to said no, or failed.")
     return service
-
-
-def _is_in_loop() -> bool:
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return False
-    return True
