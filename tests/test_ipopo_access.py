@@ -146,3 +146,29 @@ def test_a_servlet_that_refuses_in_the_middle_of_its_answer_breaks_it_off(compon
     serve_hello(components)
     with pytest.raises((IncompleteRead, ConnectionError)):
         components.request("/hello", "POST")
+
+
+def test_rules_that_are_changed_while_the_server_runs_hold_for_the_next_request(components: Components) -> None:
+    """IP-004, IP-132: iPOPO reconfigures components without a restart."""
+    serve_hello(components)
+    components.ipopo.reconfigure("server", {http.HTTP_AUTH_REQUIRED: "yes"})
+    assert components.is_valid()
+    assert components.request("/hello").status == 401
+    components.ipopo.reconfigure("server", {http.HTTP_AUTH_REQUIRED: "no", http.HTTP_DEBUG_ERRORS: True})
+    assert "/hello" in components.request("/no").text
+    components.ipopo.reconfigure("server", {http.HTTP_DEBUG_ERRORS: "false"})
+    assert "/hello" not in components.request("/no").text
+
+
+def test_what_a_policy_varies_with_is_added_to_what_the_servlet_varies_with(components: Components) -> None:
+    """IP-131: or a cache would give the answer for one origin to another."""
+
+    class Varying(Hello):
+        async def do_async_GET(self, request: Any, response: Any) -> None:
+            response.set_header("Vary", "Accept")
+            await response.send_content(200, "Hello!")
+
+    service = components.start_server()
+    service.register_servlet("/hello", Varying(), servlet_type=http.ServletType.ASYNC)
+    components.register(http.CorsHandler, StaticCorsHandler(SHOP["Origin"]))
+    assert components.request("/hello", headers=SHOP).headers.get_all("Vary") == ["Accept", "Origin"]

@@ -14,12 +14,9 @@ GIVEN: dict[str, Any] = {
     "cert_file": None,
     "key_file": None,
     "key_password": None,
-    "debug": False,
     "max_body_size": 1_048_576,
     "socket_timeout": 60.0,
     "case_sensitive_paths": True,
-    "auth_required": False,
-    "auth_realm": "Pelix",
     "extra": None,
 }
 
@@ -32,8 +29,6 @@ READINGS: list[tuple[str, str, Any, str, Any]] = [
     ("IP-002", "port", -5, "port", 0),
     ("IP-003", "cert_file", "server.crt", "cert_file", Path("server.crt")),
     ("IP-003", "key_file", None, "key_file", None),
-    ("IP-004", "debug", "false", "debug", False),
-    ("IP-004", "debug", 1, "debug", True),
     ("IP-005", "max_body_size", "100", "max_body_size", 100),
     ("IP-005", "max_body_size", 0, "max_body_size", None),
     ("IP-005", "max_body_size", "not a size", "max_body_size", None),
@@ -41,8 +36,6 @@ READINGS: list[tuple[str, str, Any, str, Any]] = [
     ("IP-006", "socket_timeout", 0, "socket_timeout_s", None),
     ("IP-006", "socket_timeout", "soon", "socket_timeout_s", None),
     ("IP-007", "case_sensitive_paths", "false", "case_sensitive_paths", False),
-    ("IP-132", "auth_required", "true", "auth_required", True),
-    ("IP-132", "auth_realm", None, "auth_realm", ""),
     ("IP-008", "extra", {"zone": 3}, "extra", {"zone": 3}),
     ("IP-008", "extra", ["zone"], "extra", {}),
 ]
@@ -50,7 +43,7 @@ READINGS: list[tuple[str, str, Any, str, Any]] = [
 
 @pytest.mark.parametrize(("row", "name", "value", "field", "meaning"), READINGS)
 def test_a_property_is_read_as_ipopo_reads_it(row: str, name: str, value: Any, field: str, meaning: Any) -> None:
-    """IP-001, IP-002, IP-003, IP-004, IP-005, IP-006, IP-007, IP-008, IP-132."""
+    """IP-001, IP-002, IP-003, IP-005, IP-006, IP-007, IP-008."""
     assert getattr(Settings.read(GIVEN | {name: value}), field) == meaning, row
 
 
@@ -89,7 +82,7 @@ SWITCHES: list[tuple[Any, bool]] = [
 
 @pytest.mark.parametrize(("value", "is_on"), SWITCHES)
 def test_a_switch_may_be_text(value: Any, is_on: bool) -> None:
-    """IP-132: ``pelix.http.auth.required`` comes as text from a file of properties."""
+    """IP-004, IP-132: ``pelix.http.auth.required`` comes as text from a file of properties."""
     assert as_bool(value) is is_on
 
 

@@ -32,7 +32,7 @@ from pelix.ipopo.decorators import (
 )
 
 from webkit.ipopo_serving import Serving
-from webkit.ipopo_settings import DEFAULT_ADDRESS, DEFAULT_PORT, PROPERTIES, Settings, log_level_of
+from webkit.ipopo_settings import DEFAULT_ADDRESS, DEFAULT_PORT, PROPERTIES, Settings, as_bool, log_level_of
 from webkit.ipopo_whiteboard import Whiteboard
 from webkit.servlet_names import ServletType
 from webkit.servlet_service import ServletService
@@ -107,7 +107,7 @@ class HttpService:
         self._settings: Settings | None = None
         self._serving: Serving | None = None
 
-    # Who helps to serve
+    # What holds for the next request
 
     @property
     def error_handler(self) -> http.ErrorHandler | None:
@@ -123,6 +123,21 @@ class HttpService:
     def authenticators(self) -> Sequence[http.HttpAuthenticator]:
         """Who read credentials."""
         return self._injected_authenticators or ()
+
+    @property
+    def auth_required(self) -> bool:
+        """Whether requests need credentials, where their servlet says nothing of it."""
+        return as_bool(self._auth_required)
+
+    @property
+    def auth_realm(self) -> str:
+        """What credentials are asked for."""
+        return str(self._auth_realm or DEFAULT_REALM)
+
+    @property
+    def debug(self) -> bool:
+        """Whether pages of errors show tracebacks and paths."""
+        return as_bool(self._debug)
 
     # The life of the component
 

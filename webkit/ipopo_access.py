@@ -14,18 +14,17 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
 from aiohttp import web
 from pelix.http import HTTP_AUTH_REALM, HTTP_AUTH_REQUIRED, CorsHandler, HttpAuthenticator
-from pelix.http.auth import DEFAULT_REALM, AuthDecision, authenticate_request, make_challenges
+from pelix.http.auth import AuthDecision, authenticate_request, make_challenges
 from pelix.http.cors import CorsDecision, policy_from_parameters, resolve_cors
 from pelix.security import ANONYMOUS
 
 from webkit.ipopo_settings import as_bool
 
-__all__ = ["Access", "Target", "add_cors_headers", "make_refusal"]
+__all__ = ["Access", "Rules", "Target", "add_cors_headers", "make_refusal"]
 
 #: What is added to the response of a request, whoever makes it.
 _CORS_HEADERS: Final = web.RequestKey("webkit.ipopo.cors_headers", dict[str, str])
@@ -35,6 +34,26 @@ _CHECKS_AT_ONCE: Final = 4
 
 _TITLES: Final = {401: "Unauthorized", 403: "Forbidden"}
 _FORBIDDEN: Final = "<html><body><h1>Forbidden</h1></body></html>"
+
+
+class Rules(Protocol):
+    """The rules of a service. They change while it serves, and are asked for at each request."""
+
+    @property
+    def cors_handler(self) -> CorsHandler | None:
+        """Who says what other origins may do."""
+
+    @property
+    def authenticators(self) -> Sequence[HttpAuthenticator]:
+        """Who read credentials."""
+
+    @property
+    def auth_required(self) -> bool:
+        """Whether requests need credentials, where their servlet says nothing of it."""
+
+    @property
+    def auth_realm(self) -> str:
+        """What credentials are asked for."""
 
 
 class Target(Protocol):
@@ -49,24 +68,19 @@ class Target(Protocol):
         """What the servlet was registered with; empty where there is none."""
 
 
-@dataclass(slots=True)
 class Access:
-    """The rules of one service. The policy and the authenticators come and go while it serves."""
+    """Decides by the rules of one service, until it is closed."""
 
-    logger: logging.Logger
-    required: bool
-    realm: str
-    is_https: bool
-    _warned: set[str] = field(default_factory=set)
-    _pool: ThreadPoolExecutor = field(
-        default_factory=lambda: ThreadPoolExecutor(_CHECKS_AT_ONCE, "webkit-ipopo-credentials")
-    )
+    def __init__(self, rules: Rules, logger: logging.Logger, *, is_https: bool) -> None:
+        self._rules = rules
+        self._logger = logger
+        self._is_https = is_https
+        self._warned: set[str] = set()
+        self._pool = ThreadPoolExecutor(_CHECKS_AT_ONCE, "webkit-ipopo-credentials")
 
-    def answer_origin(
-        self, request: web.Request, target: Target, handler: CorsHandler | None
-    ) -> web.StreamResponse | None:
+    def answer_origin(self, request: web.Request, target: Target) -> web.StreamResponse | None:
         """Answer a preflight; for another request from another origin, note the headers that its response gets."""
-        decision = self._decide_origin(request, target, handler)
+        decision = self._decide_origin(request, target)
         if decision is None:
             return None
         if not decision.preflight:
@@ -76,25 +90,24 @@ class Access:
             return web.Response(status=403, text=_FORBIDDEN, content_type="text/html")
         return web.Response(status=204, headers=decision.headers)
 
-    def _decide_origin(self, request: web.Request, target: Target, handler: CorsHandler | None) -> CorsDecision | None:
+    def _decide_origin(self, request: web.Request, target: Target) -> CorsDecision | None:
         headers = request.headers
         origin, method = headers.get("Origin"), headers.get("Access-Control-Request-Method")
         if not origin:
             return None
         try:
-            policy = policy_from_parameters(target.parameters) or handler
+            policy = policy_from_parameters(target.parameters) or self._rules.cors_handler
             wanted = headers.get("Access-Control-Request-Headers")
             return resolve_cors(policy, target.path, request.method, origin, method, wanted)
         except Exception:
-            self.logger.exception("Error computing the CORS policy of %s", target.path)
+            self._logger.exception("Error computing the CORS policy of %s", target.path)
             return CorsDecision(bool(method) and request.method == "OPTIONS", None)
 
-    async def authenticate(
-        self, request: web.Request, target: Target, authenticators: Sequence[HttpAuthenticator]
-    ) -> AuthDecision:
+    async def authenticate(self, request: web.Request, target: Target) -> AuthDecision:
         """Say as whom *request* is served, or that it is refused."""
         own = target.parameters.get(HTTP_AUTH_REQUIRED)
-        required = self.required if own is None else as_bool(own)
+        required = self._rules.auth_required if own is None else as_bool(own)
+        authenticators = list(self._rules.authenticators)
         if not authenticators:
             if required:
                 # What is protected does not become public because its authenticator went away.
@@ -104,16 +117,16 @@ class Access:
                 )
             return AuthDecision(ANONYMOUS, refused=required)
         decision = await asyncio.get_running_loop().run_in_executor(
-            self._pool, authenticate_request, list(authenticators), request.headers, required, request.remote
+            self._pool, authenticate_request, authenticators, request.headers, required, request.remote
         )
-        if decision.subject.authenticated and not self.is_https:
+        if decision.subject.authenticated and not self._is_https:
             self._warn_once("Credentials come over plain HTTP: everybody on the way can read them.")
         return decision
 
-    def make_challenge(self, target: Target, authenticators: Sequence[HttpAuthenticator]) -> str | None:
-        """Give the value of ``WWW-Authenticate``: how to come in."""
-        realm = target.parameters.get(HTTP_AUTH_REALM) or self.realm or DEFAULT_REALM
-        return make_challenges(authenticators, str(realm))
+    def ask_for_credentials(self, target: Target) -> web.StreamResponse:
+        """Answer 401, with the challenges of those who could read credentials."""
+        realm = str(target.parameters.get(HTTP_AUTH_REALM) or self._rules.auth_realm)
+        return make_refusal(401, make_challenges(self._rules.authenticators, realm))
 
     def close(self) -> None:
         """End the threads that check credentials."""
@@ -122,13 +135,16 @@ class Access:
     def _warn_once(self, message: str, *args: object) -> None:
         if message not in self._warned:
             self._warned.add(message)
-            self.logger.warning(message, *args)
+            self._logger.warning(message, *args)
 
 
 async def add_cors_headers(request: web.Request, response: web.StreamResponse) -> None:
     """Add what the policy gives to a response that is about to be sent. What a servlet has set itself stays."""
     for name, value in request.get(_CORS_HEADERS, {}).items():
-        response.headers.setdefault(name, value)
+        if name == "Vary":
+            response.headers.add(name, value)  # one more thing that it varies with
+        else:
+            response.headers.setdefault(name, value)
 
 
 def make_refusal(status: int, challenge: str | None = None) -> web.Response:

@@ -5,7 +5,6 @@ WebSocket handlers are told.
 """
 
 import logging
-from collections.abc import Sequence
 from contextvars import ContextVar
 from typing import Final, Protocol
 
@@ -13,7 +12,7 @@ from aiohttp import WSCloseCode, web
 from pelix import http
 from pelix.security import AccessDenied, AuthenticationFailed, AuthenticationRequired, run_as
 
-from webkit.ipopo_access import Access, add_cors_headers, make_refusal
+from webkit.ipopo_access import Access, Rules, add_cors_headers, make_refusal
 from webkit.ipopo_settings import Settings
 from webkit.ipopo_sockets import addresses_of, bind_one_port
 from webkit.ipopo_thread import ServerThread
@@ -49,20 +48,16 @@ http.AbstractAsyncHTTPServletRequest.register(AsyncRequest)
 http.AbstractAsyncHTTPServletResponse.register(AsyncResponse)
 
 
-class Helpers(Protocol):
-    """Who helps to serve: they come and go, and are asked for at each request."""
+class Helpers(Rules, Protocol):
+    """What a service is told by its component, anew at each request: iPOPO changes it while the service serves."""
 
     @property
     def error_handler(self) -> http.ErrorHandler | None:
         """Who makes the pages of errors."""
 
     @property
-    def cors_handler(self) -> http.CorsHandler | None:
-        """Who says what other origins may do."""
-
-    @property
-    def authenticators(self) -> Sequence[http.HttpAuthenticator]:
-        """Who read credentials."""
+    def debug(self) -> bool:
+        """Whether pages of errors show everything."""
 
 
 class Serving:
@@ -72,13 +67,12 @@ class Serving:
         self._settings = settings
         self._helpers = helpers
         self._logger = logger
-        self._access = Access(logger, settings.auth_required, settings.auth_realm, settings.uses_tls)
+        self._access = Access(helpers, logger, is_https=settings.uses_tls)
         self._thread = ServerThread(f"webkit {name}", self._open, self._close, new_loop=new_event_loop)
         self.service = ServletService(
             name=name,
             extra=settings.extra,
             max_body_size=settings.max_body_size,
-            debug=settings.debug,
             case_sensitive_paths=settings.case_sensitive_paths,
             error_handler=_ErrorPages(helpers),
             logger=logger,
@@ -134,28 +128,26 @@ class Serving:
     async def _around(self, request: web.Request, routing: Routing, serve: Serve) -> web.StreamResponse:
         """Answer other origins, then those without credentials; the others come in."""
         _SERVED_BY.set(self)
-        answer = self._access.answer_origin(request, routing, self._helpers.cors_handler)
+        self.service.debug = self._helpers.debug
+        answer = self._access.answer_origin(request, routing)
         if answer is not None:
             return answer
         if routing.error is not None:
             return await serve(request, routing)
-        decision = await self._access.authenticate(request, routing, self._helpers.authenticators)
+        decision = await self._access.authenticate(request, routing)
         if decision.refused:
-            return self._ask_for_credentials(routing)
+            return self._access.ask_for_credentials(routing)
         try:
             with run_as(decision.subject):
                 return await serve(request, routing)
         except (AuthenticationRequired, AuthenticationFailed, AccessDenied) as error:
             if request.writer.output_size > 0:
                 raise  # the answer has begun: another one cannot follow
-            return make_refusal(403) if isinstance(error, AccessDenied) else self._ask_for_credentials(routing)
+            return make_refusal(403) if isinstance(error, AccessDenied) else self._access.ask_for_credentials(routing)
         except http.BodyTooLargeError as error:
             if isinstance(error, BodyTooLargeError):
                 raise
             raise _TooLarge(error.size, error.max_size) from error  # of iPOPO's read_body()
-
-    def _ask_for_credentials(self, routing: Routing) -> web.StreamResponse:
-        return make_refusal(401, self._access.make_challenge(routing, self._helpers.authenticators))
 
 
 class _TooLarge(BodyTooLargeError, http.BodyTooLargeError):

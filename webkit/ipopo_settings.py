@@ -17,12 +17,9 @@ PROPERTIES: Final = (
     "cert_file",
     "key_file",
     "key_password",
-    "debug",
     "max_body_size",
     "socket_timeout",
     "case_sensitive_paths",
-    "auth_required",
-    "auth_realm",
     "extra",
 )
 #: Where a component listens that was told nothing.
@@ -35,19 +32,16 @@ _TRUE: Final = frozenset({"true", "yes", "y", "on", "1"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """The properties of one component, made usable."""
+    """The properties that hold as long as a component is valid, made usable."""
 
     address: str
     port: int  #: 0 lets the system choose
     cert_file: Path | None
     key_file: Path | None
     key_password: str | None
-    debug: bool
     max_body_size: int | None  #: bytes
     socket_timeout_s: float | None
     case_sensitive_paths: bool
-    auth_required: bool
-    auth_realm: str
     extra: dict[str, Any]
 
     @property
@@ -70,12 +64,9 @@ class Settings:
             cert_file=_path_of(given["cert_file"]),
             key_file=_path_of(given["key_file"]),
             key_password=given["key_password"],
-            debug=as_bool(given["debug"]),
             max_body_size=max_body_size_of(given["max_body_size"]),
             socket_timeout_s=_timeout_of(given["socket_timeout"]),
             case_sensitive_paths=as_bool(given["case_sensitive_paths"]),
-            auth_required=as_bool(given["auth_required"]),
-            auth_realm=str(given["auth_realm"] or ""),
             extra=extra if isinstance(extra, dict) else {},
         )
 
