@@ -92,6 +92,18 @@ CALLS: dict[str, list[Call]] = {
         ("DELETE", "/notes/1", {}, "", 204, ""),
         ("GET", "/notes/1", {}, "", 404, "404: Not Found"),
     ],
+    "servlets": [
+        ("GET", "/dice", {}, "", 404, make_not_found_page("/dice", None)),
+        ("POST", "/plugins/dice", {}, "", 200, "on"),
+        ("POST", "/plugins/report", {}, "", 200, "on"),
+        ("GET", "/plugins", {}, "", 200, '["/dice","/report"]'),
+        ("GET", "/dice/1", {}, "", 200, "1", {"Content-Type": "text/plain"}),
+        ("GET", "/dice/0", {}, "", 400, "A die has 1 to 1000 sides."),
+        ("GET", "/report", {}, "", 200, "All is well."),
+        ("DELETE", "/plugins/dice", {}, "", 200, "off"),
+        ("GET", "/dice/1", {}, "", 404, make_not_found_page("/dice/1", None)),
+        ("POST", "/plugins/nothing", {}, "", 404, "404: Not Found"),
+    ],
     "uploads": [
         ("GET", "/", {}, "", 200, UPLOAD_PAGE),
         (
