@@ -7,13 +7,15 @@ one adds nothing. Three kinds of templates meet here:
 * without parameters: one dictionary look-up. What else would match that very path is found at freeze.
 * parameters that stay within a segment: one tree level per segment. A literal is a dictionary look-up, so the cost
   does not grow with the number of routes; expressions at the same place are tried one after another.
-* parameters that may hold ``/``: a regular expression over the rest of the path, at the level where they begin.
+* parameters that may hold ``/``: a regular expression over the rest of the path, at the level where they begin. One
+  that takes all of the rest, as a mounted folder or service has it, is one dictionary look-up too, where nothing else
+  with a parameter can begin like it.
 """
 
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 from webkit.paths import Parameter, Part, Template
 from webkit.separating import Separator, make_separator
@@ -22,6 +24,9 @@ __all__ = ["Matcher"]
 
 T = TypeVar("T")
 Values = dict[str, str]
+# Expressions that take any rest of a path, and how long one has to be.
+_REST_OF_PATH: Final = {"(?s:.*)": 0, "(?s:.+)": 1}
+
 _Fullmatch = Callable[[str], "re.Match[str] | None"]
 
 
@@ -32,6 +37,16 @@ class _Entry(Generic[T]):
     rank: tuple[int, int]
     target: T
     names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Rest(Generic[T]):
+    """A template that takes all of the rest: the text before it, its parameter, and the least length of a path."""
+
+    prefix: str
+    name: str
+    least: int
+    target: T
 
 
 @dataclass(slots=True)
@@ -51,14 +66,19 @@ class Matcher(Generic[T]):
     def __init__(self, templates: Iterable[tuple[Template, T]]) -> None:
         self._root: _Node[T] = _Node()
         literal: list[tuple[str, _Entry[T]]] = []
+        dynamic: list[tuple[Template, _Entry[T]]] = []
         for order, (template, target) in enumerate(templates):
             names = tuple(parameter.name for parameter in template.parameters)
             entry = _Entry((-template.literal_depth, order), target, names)
             if names:
                 self._add(template, entry)
+                dynamic.append((template, entry))
             else:
                 literal.append(("".join(map(str, template.parts)), entry))
         self._literal = self._resolve_literals(literal)
+        self._rests = _find_rests(dynamic)
+        # Where there is nothing else with a parameter, as in an application that is one service.
+        self._only_rest = _as_rest(*dynamic[0]) if len(dynamic) == 1 else None
 
     def candidates(self, path: str) -> list[tuple[T, Values]]:
         """Give everything whose template matches *path* (as ``path_safe``), with its values, still encoded.
@@ -68,6 +88,10 @@ class Matcher(Generic[T]):
         found = self._literal.get(path)
         if found is not None:
             return [(target, dict(values)) for target, values in found]
+        # PERF: walking the tree takes ten times as long, and below a mount there is nothing to choose from.
+        rest = self._only_rest or self._rests.get(path[1 : path.find("/", 1)])
+        if rest is not None and path.startswith(rest.prefix) and len(path) >= rest.least:
+            return [(rest.target, {rest.name: path[len(rest.prefix) :]})]
         return self._dynamic(path)
 
     def _resolve_literals(self, literal: list[tuple[str, _Entry[T]]]) -> dict[str, list[tuple[T, Values]]]:
@@ -113,6 +137,35 @@ class Matcher(Generic[T]):
                 return
             node = _descend(node, segment)
         node.ends.append(entry)
+
+
+def _find_rests(dynamic: list[tuple[Template, _Entry[T]]]) -> dict[str, _Rest[T]]:
+    """Give, by the first segment, the templates that take all of the rest, and that no other one can begin like."""
+    firsts = [_first_segment(template) for template, _ in dynamic]
+    found: dict[str, _Rest[T]] = {}
+    for (template, entry), first in zip(dynamic, firsts, strict=True):
+        rest = _as_rest(template, entry)
+        if first is not None and rest is not None and None not in firsts and firsts.count(first) == 1:
+            found[first] = rest
+    return found
+
+
+def _as_rest(template: Template, entry: _Entry[T]) -> _Rest[T] | None:
+    """Give *template* as one that takes all of the rest, ``None`` where it is no such."""
+    prefix, *parameters = template.parts
+    if not isinstance(prefix, str) or not prefix.endswith("/") or len(parameters) != 1:
+        return None
+    (parameter,) = parameters
+    if not isinstance(parameter, Parameter) or parameter.pattern not in _REST_OF_PATH:
+        return None
+    return _Rest(prefix, parameter.name, len(prefix) + _REST_OF_PATH[parameter.pattern], entry.target)
+
+
+def _first_segment(template: Template) -> str | None:
+    """Give the first segment, ``None`` where a parameter is in it."""
+    head = template.parts[0]
+    first, slash, _ = head[1:].partition("/") if isinstance(head, str) else ("", "", "")
+    return first if slash else None
 
 
 def _ordered(found: list[tuple[_Entry[T], Values]]) -> list[tuple[T, Values]]:
