@@ -5,14 +5,12 @@ The names are those of iPOPO, so that a servlet for iPOPO is one for webkit.
 """
 
 from abc import ABC, abstractmethod
-from typing import IO, TYPE_CHECKING, Any, Protocol, runtime_checkable
+from asyncio import StreamReader
+from typing import IO, Any, Protocol, runtime_checkable
+
+from multidict import CIMultiDict, MultiMapping
 
 from webkit.servlet_names import BodyTooLargeError, read_body
-
-if TYPE_CHECKING:
-    import asyncio
-
-    from multidict import CIMultiDict, MultiMapping
 
 __all__ = [
     "AbstractAsyncHTTPServletRequest",
@@ -99,7 +97,7 @@ class _Request(ABC):
 
     @property
     @abstractmethod
-    def query(self) -> "MultiMapping[str]":
+    def query(self) -> MultiMapping[str]:
         """The parameters of the query (iPOPO has none of it)."""
 
 
@@ -113,7 +111,7 @@ class AbstractHTTPServletRequest(_Request):
         """Give the first header *name*, in any case of letters, or *default*."""
 
     @abstractmethod
-    def get_headers(self) -> "CIMultiDict[str]":
+    def get_headers(self) -> CIMultiDict[str]:
         """Give a copy of all headers."""
 
     @abstractmethod
@@ -142,11 +140,11 @@ class AbstractAsyncHTTPServletRequest(_Request):
         """Give the first header *name*, in any case of letters, or *default*."""
 
     @abstractmethod
-    async def get_headers(self) -> "CIMultiDict[str]":
+    async def get_headers(self) -> CIMultiDict[str]:
         """Give a copy of all headers."""
 
     @abstractmethod
-    def get_rfile(self) -> "asyncio.StreamReader":
+    def get_rfile(self) -> StreamReader:
         """Give the stream of the body. It has no limit: whoever reads it counts."""
 
     async def read_data(self) -> bytes:
