@@ -1,5 +1,7 @@
 """The response of an asynchronous servlet: it sends at once what the servlet says, in as few steps as that takes."""
 
+import re
+from functools import lru_cache
 from typing import Any, Final
 
 from aiohttp import hdrs, web
@@ -9,27 +11,11 @@ from webkit import sse
 from webkit.responses import RUNNING, Response
 from webkit.servlet_types import AbstractAsyncHTTPServletResponse, AbstractAsyncWriter, Writable, encode_content
 
-__all__ = ["AsyncResponse", "Headers", "bytes_of"]
+__all__ = ["AsyncResponse", "add_header", "announced_length", "bytes_of", "check_status", "put_header"]
 
 _CLIENT_GONE: Final = "Client connection reset during SSE send"
 _BODILESS: Final = {204, 304}
-
-
-class Headers(CIMultiDict[str]):
-    """The headers that a servlet has set."""
-
-    def put(self, name: str, value: Any) -> None:
-        """Set *name* in the place of what is there; ``Set-Cookie`` is added, and ``None`` takes them away."""
-        if value is None:
-            self.popall(name, None)
-        elif name.lower() == "set-cookie":
-            self.append(name, value)
-        else:
-            self[_check_header(name)] = _check_header(value)
-
-    def append(self, name: str, value: Any) -> None:
-        """Add *name* beside what is there."""
-        self.add(_check_header(name), _check_header(value))
+_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 
 
 class AsyncResponse(AbstractAsyncHTTPServletResponse):
@@ -41,7 +27,7 @@ class AsyncResponse(AbstractAsyncHTTPServletResponse):
         self._request = request
         self._status = 200
         self._reason: str | None = None
-        self._headers = Headers()
+        self._headers: CIMultiDict[str] = CIMultiDict()
         self._is_events = False
         self._is_complete = False
         #: What is sent, from the headers on.
@@ -62,12 +48,12 @@ class AsyncResponse(AbstractAsyncHTTPServletResponse):
     def set_header(self, name: str, value: Any) -> None:
         """Set a header in the place of those of that name."""
         self._check_open("them")
-        self._headers.put(name, value)
+        put_header(self._headers, name, value)
 
     def add_header(self, name: str, value: Any) -> None:
         """Add a header beside those of that name."""
         self._check_open("them")
-        self._headers.append(name, value)
+        add_header(self._headers, name, value)
 
     def is_header_set(self, name: str) -> bool:
         """Whether the servlet has set this header."""
@@ -225,6 +211,25 @@ def bytes_of(data: Any) -> bytes:
     return bytes(data)
 
 
+def put_header(headers: CIMultiDict[str], name: str, value: Any) -> None:
+    """Set *name* in the place of what is there; ``Set-Cookie`` is added, and ``None`` takes them away.
+
+    Raises:
+        ValueError: *name* or *value* cannot be sent.
+    """
+    if value is None:
+        headers.popall(name, None)
+    elif name.lower() == "set-cookie":
+        add_header(headers, name, value)
+    else:
+        headers[_check_name(name)] = _check_header(value)
+
+
+def add_header(headers: CIMultiDict[str], name: str, value: Any) -> None:
+    """Add *name* beside what is there (``ValueError`` for what cannot be sent)."""
+    headers.add(_check_name(name), _check_header(value))
+
+
 def check_status(code: Any, message: Any) -> tuple[int, str | None]:
     """Give the status and its words as they can be sent.
 
@@ -251,6 +256,14 @@ def announced_length(headers: CIMultiDict[str]) -> int | None:
     return int(text)
 
 
+@lru_cache(maxsize=256)
+def _check_name(name: str) -> str:
+    """Give the name of a header (``ValueError`` for what is none)."""
+    if not _NAME.fullmatch(name):
+        raise ValueError(f"{name!r} is no name of a header.")
+    return name
+
+
 def _check_header(value: Any) -> str:
     """Give a name or a value of a header as text.
 
@@ -258,6 +271,9 @@ def _check_header(value: Any) -> str:
         ValueError: it would end the header, and begin another.
     """
     text = value if isinstance(value, str) else str(value)
+    # PERF: nearly all are printable, which is one look.
+    if text.isprintable():
+        return text
     if "\n" in text or "\r" in text or "\0" in text:
         raise ValueError(f"{text!r} cannot stand in a header: it holds a line break.")
     return text

@@ -8,9 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from aiohttp import hdrs, web
+from multidict import CIMultiDict
 
 from webkit.responses import Response
-from webkit.servlet_responses import Headers, announced_length, bytes_of, check_status
+from webkit.servlet_responses import add_header, announced_length, bytes_of, check_status, put_header
 from webkit.servlet_types import AbstractHTTPServletResponse, Writable
 from webkit.threads import counted
 
@@ -91,7 +92,7 @@ class SyncResponse(AbstractHTTPServletResponse):
     def __init__(self) -> None:
         self._status = 200
         self._reason: str | None = None
-        self._headers = Headers()
+        self._headers: CIMultiDict[str] = CIMultiDict()
         self._are_headers_over = False
         self._file = BodyFile()
 
@@ -103,12 +104,12 @@ class SyncResponse(AbstractHTTPServletResponse):
     def set_header(self, name: str, value: Any) -> None:
         """Set a header in the place of those of that name."""
         self._check_open("them")
-        self._headers.put(name, value)
+        put_header(self._headers, name, value)
 
     def add_header(self, name: str, value: Any) -> None:
         """Add a header beside those of that name."""
         self._check_open("them")
-        self._headers.append(name, value)
+        add_header(self._headers, name, value)
 
     def is_header_set(self, name: str) -> bool:
         """Whether the servlet has set this header."""
