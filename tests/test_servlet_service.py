@@ -420,6 +420,28 @@ async def test_draining_does_not_wait_for_ever(serve: Serve, in_thread: bool, ca
         assert (await asked).text == "unbound: True"
 
 
+async def test_draining_ends_streams_of_events_in_order(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
+    """A stream has no end of its own; the servlet sees an OSError, as when its client leaves."""
+    began = asyncio.Event()
+
+    async def stream(request: AsyncRequest, response: AsyncResponse) -> None:
+        response.setup_sse(strict=False)
+        await response.end_headers()
+        while True:
+            await response.send_sse(data="x")
+            began.set()
+            await asyncio.sleep(0.01)
+
+    service = service_with(stream)
+    client = await serve_service(serve, service)
+    async with asyncio.timeout(PATIENCE_S):
+        asked = asyncio.create_task(client.get("/plugins/it"))
+        await began.wait()
+        assert await service.drain("/it")
+        assert (await asked).body.endswith(b"data: x\n\n")
+    assert caplog.records == [record for record in caplog.records if record.levelname == "INFO"]
+
+
 async def test_a_servlet_may_drain_itself(serve: Serve) -> None:
     service = ServletService()
 

@@ -223,6 +223,48 @@ async def test_a_session_goes_on_when_its_handler_is_unregistered(serve: Serve) 
         assert (await ws.receive()).data == "Echo: two"
 
 
+@pytest.mark.parametrize("in_thread", [False, True])
+async def test_draining_closes_sessions_with_1001(serve: Serve, in_thread: bool) -> None:
+    handler, service = Handler(), ServletService()
+    service.register_servlet("/ws", handler, None, ServletType.WEBSOCKET)
+    client = await serve_service(serve, service)
+    async with asyncio.timeout(PATIENCE_S), client.session.ws_connect(client.url / "plugins/ws") as ws:
+        await ws.send_str("one")
+        await ws.receive()
+        if in_thread:
+            draining = asyncio.create_task(asyncio.to_thread(service.drain_threadsafe, "/ws"))
+        else:
+            draining = asyncio.create_task(service.drain("/ws"))
+        await ws.receive()
+        assert ws.close_code == 1001
+        assert await draining
+        assert handler.told[-1][:2] == ("close", 1001)
+
+
+async def test_draining_closes_a_session_that_was_just_about_to_begin(serve: Serve) -> None:
+    began, release = asyncio.Event(), asyncio.Event()
+
+    class Slow(Handler):
+        async def ws_accept(self, request: AsyncRequest) -> Any:
+            began.set()
+            await release.wait()
+            return True
+
+    service = ServletService()
+    service.register_servlet("/ws", Slow(), None, ServletType.WEBSOCKET)
+    client = await serve_service(serve, service)
+    async with asyncio.timeout(PATIENCE_S):
+        connecting = asyncio.create_task(client.session.ws_connect(client.url / "plugins/ws"))
+        await began.wait()
+        draining = asyncio.create_task(service.drain("/ws"))
+        await asyncio.sleep(0)
+        release.set()
+        ws = await connecting
+        await ws.receive()
+        assert ws.close_code == 1001
+        assert await draining
+
+
 async def test_a_server_that_stops_closes_sessions_with_1001() -> None:
     """IP-122: at once. iPOPO sends nothing, and takes its time."""
     handler, service = Handler(), ServletService()

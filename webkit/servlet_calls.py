@@ -10,7 +10,7 @@ from aiohttp import web
 from webkit.servlet_names import BodyTooLargeError, ServletType
 from webkit.servlet_registry import Binding
 from webkit.servlet_requests import AsyncRequest, SyncRequest, read_within
-from webkit.servlet_responses import AsyncResponse
+from webkit.servlet_responses import AsyncResponse, StreamIsOver
 from webkit.servlet_sync import Pool, SyncResponse
 from webkit.servlet_websockets import WebSocketAdapter, answer_websocket, is_websocket_handler
 from webkit.websocket_options import WebSocketOptions
@@ -44,9 +44,11 @@ class Calls:
                 method = getattr(binding.servlet, "do_async_" + request.method, None)
                 if method is None:
                     return None
-                response = AsyncResponse(request)
+                response = AsyncResponse(request, binding)
                 try:
                     await method(AsyncRequest(request, mount, path, binding, self.body_too_large), response)
+                    return response.finish()
+                except StreamIsOver:
                     return response.finish()
                 except Exception as error:
                     if not response.is_complete:

@@ -29,7 +29,18 @@ __all__ = ["Binding", "Registry"]
 class Binding:
     """A servlet on a path."""
 
-    __slots__ = ("_idle", "active", "max_body_size", "parameters", "path", "retired", "servlet", "type")
+    __slots__ = (
+        "_idle",
+        "active",
+        "closers",
+        "is_draining",
+        "max_body_size",
+        "parameters",
+        "path",
+        "retired",
+        "servlet",
+        "type",
+    )
 
     def __init__(
         self,
@@ -49,6 +60,10 @@ class Binding:
             self.max_body_size = max_body_size_of(parameters[HTTP_MAX_BODY_SIZE])
         #: Whether its end has begun.
         self.retired = False
+        #: Whether somebody waits for the requests that run: streams of events end at their next event then.
+        self.is_draining = False
+        #: What closes the WebSockets that are open, from any thread.
+        self.closers: set[Callable[[], object]] = set()
         #: What serves the requests that run.
         self.active: set[object] = set()
         self._idle: Future[None] | None = None
@@ -60,7 +75,10 @@ class Binding:
             _settle(self._idle)
 
     def when_idle(self) -> "Future[None]":
-        """Give what is done as soon as no request runs; ask once, when the end has begun."""
+        """End what would go on for ever, and give what is done when no request runs; ask once, after the end began."""
+        self.is_draining = True
+        for close in tuple(self.closers):
+            close()
         idle: Future[None] = Future()
         self._idle = idle
         if not self.active:

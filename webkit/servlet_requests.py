@@ -18,7 +18,7 @@ __all__ = ["AsyncRequest", "SyncRequest", "address_of", "read_within"]
 class _Asked:
     """What both kinds of requests tell. *mount* is where the service is, *path* the clean path behind it."""
 
-    __slots__ = ("_binding", "_mount", "_path", "_too_large", "request")
+    __slots__ = ("_mount", "_path", "_too_large", "binding", "request")
 
     def __init__(
         self,
@@ -32,13 +32,14 @@ class _Asked:
         self.request = request
         self._mount = mount
         self._path = path
-        self._binding = binding
+        #: What it was bound as.
+        self.binding = binding
         self._too_large = too_large
 
     @property
     def max_body_size(self) -> int | None:
         """Bytes that the body may have, ``None`` for any number."""
-        return self._binding.max_body_size
+        return self.binding.max_body_size
 
     @property
     def query(self) -> MultiMapping[str]:
@@ -59,12 +60,12 @@ class _Asked:
 
     def get_prefix_path(self) -> str:
         """Give the path of the servlet, that of the mount included."""
-        prefix = self._binding.path
+        prefix = self.binding.path
         return self._mount if prefix == "/" and self._mount else self._mount + prefix
 
     def get_sub_path(self) -> str:
         """Give the rest of the path."""
-        return sub_path_of(self._path, self._binding.path)
+        return sub_path_of(self._path, self.binding.path)
 
 
 class AsyncRequest(_Asked, AbstractAsyncHTTPServletRequest):
@@ -86,7 +87,7 @@ class AsyncRequest(_Asked, AbstractAsyncHTTPServletRequest):
 
     async def read_data(self) -> bytes:
         """Read the rest of the body (``BodyTooLargeError``)."""
-        return await read_within(self.request, self._binding.max_body_size, self._too_large)
+        return await read_within(self.request, self.binding.max_body_size, self._too_large)
 
 
 class SyncRequest(_Asked, AbstractHTTPServletRequest):

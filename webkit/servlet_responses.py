@@ -9,22 +9,38 @@ from multidict import CIMultiDict
 
 from webkit import sse
 from webkit.responses import RUNNING, Response
+from webkit.servlet_registry import Binding
 from webkit.servlet_types import AbstractAsyncHTTPServletResponse, AbstractAsyncWriter, Writable, encode_content
 
-__all__ = ["AsyncResponse", "add_header", "announced_length", "bytes_of", "check_status", "put_header"]
+__all__ = ["AsyncResponse", "StreamIsOver", "add_header", "announced_length", "bytes_of", "check_status", "put_header"]
 
 _CLIENT_GONE: Final = "Client connection reset during SSE send"
 _BODILESS: Final = {204, 304}
 _NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 
 
+class StreamIsOver(OSError):
+    """There are no more events. A servlet that lets it go has ended in order."""
+
+
 class AsyncResponse(AbstractAsyncHTTPServletResponse):
     """The response of an asynchronous servlet."""
 
-    __slots__ = ("_headers", "_is_complete", "_is_events", "_left", "_reason", "_request", "_response", "_status")
+    __slots__ = (
+        "_binding",
+        "_headers",
+        "_is_complete",
+        "_is_events",
+        "_left",
+        "_reason",
+        "_request",
+        "_response",
+        "_status",
+    )
 
-    def __init__(self, request: web.Request) -> None:
+    def __init__(self, request: web.Request, binding: Binding) -> None:
         self._request = request
+        self._binding = binding
         self._status = 200
         self._reason: str | None = None
         self._headers: CIMultiDict[str] = CIMultiDict()
@@ -141,14 +157,17 @@ class AsyncResponse(AbstractAsyncHTTPServletResponse):
         """Send one event.
 
         Raises:
-            OSError: the client is gone, nobody may get a body, or :meth:`setup_sse` was not called.
+            OSError: the client is gone, nobody may get a body, the servlet is drained, or :meth:`setup_sse` was not
+                called.
             ValueError: *event* or *id* holds a line break.
             TypeError: *data* is bytes.
         """
         if not self._is_events:
             raise OSError("SSE not set up, call setup_sse() first")
         if not self._has_body():
-            raise OSError(f"The answer to {self._request.method} is over with its headers: there are no events.")
+            raise StreamIsOver(f"The answer to {self._request.method} is over with its headers: there are no events.")
+        if self._binding.is_draining:
+            raise StreamIsOver("The servlet is being unregistered: its streams of events are over.")
         try:
             # Data that is no text becomes text, not JSON: nobody has quotation marks in mind here.
             text = data if isinstance(data, str | bytes) else "" if data is None else str(data)

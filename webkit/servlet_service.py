@@ -183,8 +183,8 @@ class ServletService:
     async def drain(self, path: str, timeout: float = 25.0) -> bool:
         """Let no new request come to *path*, wait for those that run, then unregister; false where there is nothing.
 
-        After *timeout* seconds the servlet is unregistered all the same. Event streams and WebSockets are requests that
-        run: end them in what tells your servlet to stop. A servlet may drain itself.
+        After *timeout* seconds the servlet is unregistered all the same. WebSockets are closed with 1001, and streams
+        of events end with their next event: ``send_sse`` raises ``OSError``. A servlet may drain itself.
         """
         return await self._registry.drain(path, timeout)
 
@@ -256,6 +256,7 @@ class ServletService:
     async def _on_cleanup(self, app: Any) -> None:
         self.calls.pool.close()
         self._access = None
+        self._mounts = {}
 
     @property
     def application(self) -> Any:

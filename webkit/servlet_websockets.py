@@ -1,8 +1,12 @@
 """WebSocket handlers of a service: those of :mod:`webkit.websockets`, asked in a servlet's words."""
 
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 from typing import Any, Final
 
-from aiohttp import web
+from aiohttp import WSCloseCode, web
 
 from webkit.conversations import serve_websocket
 from webkit.servlet_requests import AsyncRequest
@@ -24,13 +28,20 @@ class WebSocketAdapter:
     def __init__(self, handler: Any, request: AsyncRequest) -> None:
         self.handler = handler
         self.request = request
+        self._close: Callable[[], object] = _do_nothing
 
     async def ws_accept(self, request: web.Request) -> bool:
         """Ask whether the client may connect."""
         return bool(await self.handler.ws_accept(self.request))
 
     async def ws_open(self, session: WebSocketSession, request: web.Request) -> None:
-        """Begin."""
+        """Begin; from now on the session is closed when the handler is drained."""
+        binding = self.request.binding
+        # The threads of those who drain have no loop, and this one's may be over by then.
+        self._close = partial(_close_from_anywhere, asyncio.get_running_loop(), session)
+        binding.closers.add(self._close)
+        if binding.is_draining:
+            self._close()
         await self.handler.ws_open(session, self.request)
 
     async def ws_message(self, session: WebSocketSession, text: str) -> None:
@@ -43,11 +54,21 @@ class WebSocketAdapter:
 
     async def ws_close(self, session: WebSocketSession, code: int, reason: str) -> None:
         """Pass on the end."""
+        self.request.binding.closers.discard(self._close)
         await self.handler.ws_close(session, code, reason)
 
     async def ws_error(self, session: WebSocketSession, error: Exception) -> None:
         """Say what went wrong."""
         await self.handler.ws_error(session, str(error))
+
+
+def _do_nothing() -> None:
+    """Close what was never open."""
+
+
+def _close_from_anywhere(loop: asyncio.AbstractEventLoop, session: WebSocketSession) -> None:
+    with suppress(RuntimeError):
+        loop.call_soon_threadsafe(session.start_closing, WSCloseCode.GOING_AWAY, "")
 
 
 def is_websocket_handler(thing: object) -> bool:
