@@ -3,6 +3,7 @@
 import asyncio
 import signal
 import threading
+import time
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -93,6 +94,30 @@ def test_a_server_that_does_not_close_in_time_is_left_to_itself() -> None:
     assert closing.wait(PATIENCE_S)
     may_close.set()
     assert thread.stop(PATIENCE_S)
+
+
+def test_a_loop_that_is_blocked_is_not_waited_for() -> None:
+    """IP-012: a servlet that registers a service waits for iPOPO's lock, which is held by who stops the server."""
+    loops: list[asyncio.AbstractEventLoop] = []
+    is_blocked, lock = threading.Event(), threading.Lock()
+
+    async def open() -> None:
+        loops.append(asyncio.get_running_loop())
+
+    def block() -> None:
+        is_blocked.set()
+        with lock:
+            pass
+
+    thread = make_thread(open, nothing)
+    thread.start(PATIENCE_S)
+    with lock:
+        loops[0].call_soon_threadsafe(block)
+        assert is_blocked.wait(PATIENCE_S)
+        began = time.monotonic()
+        assert not thread.stop(PATIENCE_S)
+        assert time.monotonic() - began < PATIENCE_S / 2
+    assert any(thread.stop(PATIENCE_S) for _ in range(5))
 
 
 def test_a_server_that_is_stopped_from_its_own_thread_does_not_wait_for_itself() -> None:

@@ -5,12 +5,13 @@ WebSocket handlers are told.
 """
 
 import logging
+from contextlib import nullcontext
 from contextvars import ContextVar
 from typing import Final, Protocol
 
 from aiohttp import WSCloseCode, web
 from pelix import http
-from pelix.security import AccessDenied, AuthenticationFailed, AuthenticationRequired, run_as
+from pelix.security import AccessDenied, AuthenticationFailed, AuthenticationRequired, get_current_subject, run_as
 
 from webkit.ipopo_access import Access, Rules, add_cors_headers, make_refusal
 from webkit.ipopo_settings import Settings
@@ -37,6 +38,8 @@ _STOP_S: Final = 12.0
 
 # Whose request it is that this code runs for, in the loop or in a thread.
 _SERVED_BY: "Final[ContextVar[Serving | None]]" = ContextVar("webkit.ipopo.served_by", default=None)
+
+_AS_BEFORE: Final = nullcontext()
 
 # iPOPO lets pages of every origin connect. A handler that wants it otherwise looks at the request in ws_accept.
 _WEBSOCKETS: Final = WebSocketOptions(origins="*")
@@ -137,8 +140,10 @@ class Serving:
         decision = await self._access.authenticate(request, routing)
         if decision.refused:
             return self._access.ask_for_credentials(routing)
+        # PERF: most requests are anonymous, as the server itself is: to enter run_as for them is 3 of 60 µs.
+        is_as_before = decision.subject is get_current_subject()
         try:
-            with run_as(decision.subject):
+            with _AS_BEFORE if is_as_before else run_as(decision.subject):
                 return await serve(request, routing)
         except (AuthenticationRequired, AuthenticationFailed, AccessDenied) as error:
             if request.writer.output_size > 0:

@@ -3,7 +3,8 @@ plain calls, from any thread.
 
 1. The thread has a loop of its own. It touches neither signals nor the loops and the policy of others.
 2. ``start`` blocks until the server answers or has failed, and gives up after a while.
-3. ``stop`` blocks until the server has ended, and gives up after a while. Called from the thread of the server itself,
+3. ``stop`` blocks until the server has ended, and gives up after a while; soon where the loop does not even notice: it
+   is blocked, perhaps by code that waits for a lock of who calls ``stop``. Called from the thread of the server itself,
    by a servlet that ends its own server, it does not wait: the server ends when the servlet is through.
 4. What was given up goes on ending by itself, and nobody hangs on it.
 """
@@ -13,10 +14,14 @@ import threading
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
+from typing import Final
 
 __all__ = ["ServerThread"]
 
 Step = Callable[[], Awaitable[None]]
+
+# A loop that runs notices in no time.
+_NOTICING_S: Final = 2.0
 
 
 class ServerThread:
@@ -29,6 +34,7 @@ class ServerThread:
         self._new_loop = new_loop
         self._opened: Future[None] = Future()
         self._ending: Future[None] = Future()
+        self._has_noticed = threading.Event()
         # A daemon: a program that forgets to stop its server ends all the same.
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
@@ -51,7 +57,7 @@ class ServerThread:
         self._end()
         if threading.current_thread() is self._thread:
             return False
-        if self._thread.ident is not None:
+        if self._thread.ident is not None and self._has_noticed.wait(min(patience_s, _NOTICING_S)):
             self._thread.join(patience_s)
         return not self._thread.is_alive()
 
@@ -64,6 +70,7 @@ class ServerThread:
             with asyncio.Runner(loop_factory=self._new_loop) as runner:
                 runner.run(self._serve())
         finally:
+            self._has_noticed.set()
             if not self._opened.done():
                 self._opened.set_exception(RuntimeError("The loop of the server could not be started."))
 
@@ -80,4 +87,5 @@ class ServerThread:
             return
         self._opened.set_result(None)
         await ending
+        self._has_noticed.set()
         await self._close()
