@@ -4,12 +4,12 @@ import resource
 import socket
 import subprocess
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from bench.figures import Measurement, shifted
 from bench.machine import Cores, memory_of
-from bench.peers import PEERS, Peer
+from bench.peers import Peer
 from bench.servers import ROOT, NotMeasured, Server, check_server, pinned_to, serving
 from bench.wire import is_whole
 from bench.workloads import TEXT_WORKLOAD
@@ -23,17 +23,31 @@ _PATIENCE_S = 10.0
 _IMPORT = "import time; began = time.process_time(); import {}; print(time.process_time() - began)"
 
 
-def measure_imports(modules: Iterable[str], cores: Cores | None, *, rounds: int, times: int) -> list[Measurement]:
-    """Import each module in fresh interpreters, round by round; a round has the fastest of some *times*."""
-    names = list(dict.fromkeys(modules))
+def measure_imports(peers: Sequence[Peer], cores: Cores | None, *, rounds: int, times: int) -> list[Measurement]:
+    """Import each module in fresh interpreters, round by round; a round has the fastest of some *times*.
+
+    Gives also how long it takes until there is a class of applications: some front doors load that when asked for it.
+    """
+    imported = {"import": {peer.name: peer.module for peer in peers}}
+    imported["import:application"] = {peer.name: peer.used or peer.module for peer in peers}
+    names = list(dict.fromkeys(name for by_peer in imported.values() for name in by_peer.values()))
     samples: dict[str, list[float]] = {name: [] for name in names}
     for name in names:
         _import_once(name, cores)  # writes the bytecode
     for number in range(rounds):
         for name in shifted(names, number):
             samples[name].append(min(_import_once(name, cores) for _ in range(times)) * 1e3)
-    by_peer = {peer.name: samples[peer.module] for peer in PEERS.values() if peer.module in samples}
-    return [Measurement(key="import", title="import", unit="ms", better="less", samples=by_peer)]
+    titles = {"import": "import", "import:application": "import an application"}
+    return [
+        Measurement(
+            key=key,
+            title=titles[key],
+            unit="ms",
+            better="less",
+            samples={peer: samples[name] for peer, name in by_peer.items()},
+        )
+        for key, by_peer in imported.items()
+    ]
 
 
 def measure_memory(

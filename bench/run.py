@@ -164,8 +164,8 @@ class Run:
 
     def imports(self) -> None:
         """Measure how long an import takes."""
-        modules = [peer.module for peer in self._installed(self.plan.imported)]
-        self.measurements += footprint.measure_imports(modules, self.cores, rounds=self.plan.import_rounds, times=3)
+        peers = self._installed(self.plan.imported)
+        self.measurements += footprint.measure_imports(peers, self.cores, rounds=self.plan.import_rounds, times=3)
 
     def memory(self) -> None:
         """Weigh servers."""

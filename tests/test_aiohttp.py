@@ -11,12 +11,14 @@ from aiohttp.base_protocol import BaseProtocol
 from aiohttp.test_utils import make_mocked_request
 from multidict import CIMultiDict, MultiDict
 
+from tests.leftovers import until
 from tests.serving import run_by_aiohttp
 from webkit import Application, Server, ServerConfig
 from webkit._aiohttp import (
     PulledReader,
     before_headers,
     before_waiting,
+    busy_task_of,
     content_of,
     has_queued_requests,
     keep_posted,
@@ -54,6 +56,47 @@ async def test_requests_that_wait_behind_another_on_their_connection_are_seen() 
     writer.close()
     await writer.wait_closed()
     await server.stop()
+
+
+async def test_a_connection_is_busy_from_the_handler_to_the_end_of_the_answer_even_if_its_client_has_left() -> None:
+    begun, go_on, ended = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def wait(request: web.BaseRequest) -> web.StreamResponse:
+        assert busy_task_of(request.protocol) is request.task
+        begun.set()
+        try:
+            await go_on.wait()
+        finally:
+            ended.set()
+        return web.Response(text="done")
+
+    server = web.Server(wait, access_log=None)
+    listening = await asyncio.get_running_loop().create_server(server, "127.0.0.1", 0)
+    reader, writer = await asyncio.open_connection(*listening.sockets[0].getsockname())
+    request = b"GET / HTTP/1.1\r\nHost: h\r\n\r\n"
+    writer.write(request)
+    await begun.wait()
+    (connection,) = server.connections
+    assert busy_task_of(connection) is not None
+    go_on.set()
+    await reader.readuntil(b"done")
+    await until(lambda: busy_task_of(connection) is None)
+
+    begun.clear()
+    go_on.clear()
+    ended.clear()
+    writer.write(request)
+    await begun.wait()
+    writer.transport.abort()
+    await until(lambda: connection.transport is None)
+    task = busy_task_of(connection)
+    assert task is not None
+    task.cancel()
+    await asyncio.wait([task])
+    assert ended.is_set()
+    assert busy_task_of(connection) is None
+    listening.close()
+    await listening.wait_closed()
 
 
 def test_the_limit_of_form_fields_is_passed_where_aiohttp_knows_it() -> None:

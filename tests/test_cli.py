@@ -1,6 +1,7 @@
 """``python -m webkit``: each test starts it as a shell does, in a folder with a small application."""
 
 import asyncio
+import json
 import re
 import signal
 import socket
@@ -291,6 +292,32 @@ async def test_requests_are_logged_to_standard_error(folder: Path) -> None:
         assert '"GET /argv HTTP/1.1" 200 ' in process.stderr
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_the_access_log_has_its_lines_as_they_were_asked_for_and_loses_none_at_the_end(
+    folder: Path, number: signal.Signals
+) -> None:
+    async with serving(folder, "-p", "0", "--access-log-format", "json", "shop:app") as process:
+        for count in range(50):
+            await process.get(f"/hello?{count}")
+        await process.stop(number)
+    lines = [json.loads(line) for line in process.stderr.splitlines() if line.startswith("{")]
+    assert [line["query"] for line in lines] == [f"?{count}" for count in range(50)]
+
+
+async def test_the_line_of_a_crash_is_not_kept_back_and_stands_behind_those_before_it(folder: Path) -> None:
+    folder.joinpath("crash.py").write_text(
+        "from webkit import Application\napp = Application()\n"
+        "@app.get('/')\ndef show(): return 'Hello'\n@app.get('/crash')\ndef crash(): return 1 / 0\n"
+    )
+    async with serving(folder, "-p", "0", "crash:app") as process:
+        await process.get("/")
+        await process.get("/crash")
+        await process.until_stderr('"GET /crash HTTP/1.1" 500 ')
+        await process.kill()
+    before, error = process.stderr.index('"GET / HTTP/1.1" 200 '), process.stderr.index(" ERROR webkit: Error ")
+    assert before < error < process.stderr.index('"GET /crash HTTP/1.1" 500 ')
+
+
 async def test_no_access_log_leaves_the_requests_out(folder: Path) -> None:
     async with serving(folder, "-p", "0", "--no-access-log", "shop:app") as process:
         await process.get("/argv")
@@ -306,7 +333,19 @@ def test_version_prints_the_version(folder: Path) -> None:
 def test_help_names_every_option(folder: Path) -> None:
     code, stdout, _ = run_to_its_end(folder, "--help")
     assert code == 0
-    for option in ("-n", "-H", "-p", "-P", "-u", "-U", "--debug", "--no-access-log", "--routes", "--version"):
+    for option in (
+        "-n",
+        "-H",
+        "-p",
+        "-P",
+        "-u",
+        "-U",
+        "--debug",
+        "--no-access-log",
+        "--access-log-format",
+        "--routes",
+        "--version",
+    ):
         assert option in stdout
 
 

@@ -168,5 +168,9 @@ RESTS = [
     st.lists(st.sampled_from(["a", "b", "c", "", "x\n"]), max_size=4).map(lambda segments: "/" + "/".join(segments)),
 )
 def test_a_rest_of_a_path_is_found_at_once_only_where_nothing_else_could_match(paths: list[str], path: str) -> None:
-    templates = [parse(written) for written in paths]
-    assert matcher_of(*paths).candidates(path) == ask_one_after_another(templates, path)
+    matcher = matcher_of(*paths)
+    expected = ask_one_after_another([parse(written) for written in paths], path)
+    assert matcher.candidates(path) == expected
+    rest = matcher.only_rest or matcher.rests.get(path[1 : path.find("/", 1)])
+    if rest is not None and path.startswith(rest.prefix) and len(path) >= rest.least and path not in matcher.literals:
+        assert expected == [(rest.target, {rest.name: path[len(rest.prefix) :]})]

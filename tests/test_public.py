@@ -70,6 +70,16 @@ def test_the_front_door_says_what_it_does_not_have() -> None:
         _ = front_door.Aplication
 
 
+def test_the_front_door_loads_only_what_is_asked_for() -> None:
+    asked = "import sys, webkit; webkit.View; webkit.ConfigError; print(*sys.modules)"
+    loaded = subprocess.run(
+        [sys.executable, "-c", asked], cwd=PACKAGE.parent, capture_output=True, text=True, check=True
+    )
+    names = set(loaded.stdout.split())
+    assert "webkit.views" in names
+    assert not names & {"jinja2", "webkit.templates", "webkit.run", "webkit.application"}
+
+
 def test_the_version_is_told_at_the_front_door() -> None:
     assert webkit.__version__ == importlib.import_module("webkit._version").__version__
 

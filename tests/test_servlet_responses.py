@@ -7,17 +7,21 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from aiohttp import web
 
 from tests.eventsource import EventSource, Message
 from tests.rawsockets import connect
 from tests.serving import PATIENCE_S, Answer, Client, Serve
-from tests.servleting import serve_in_thread, serve_servlet
+from tests.servleting import serve_in_thread, serve_servlet, servlet_of
+from webkit import Application
 from webkit.servlets import (
     AbstractAsyncHTTPServletResponse,
     AbstractAsyncWriter,
     AbstractHTTPServletResponse,
     AsyncRequest,
     AsyncResponse,
+    ServletService,
+    ServletType,
     SyncRequest,
     SyncResponse,
 )
@@ -443,6 +447,41 @@ async def test_an_error_after_a_whole_answer_leaves_the_answer_whole(
     assert sent.count(b"HTTP/1.1 ") == 1
     assert sent.endswith(b"\r\n\r\nabc")
     assert "too late" in caplog.text
+
+
+async def test_content_is_sent_when_the_servlet_goes_on_to_something_else(serve: Serve) -> None:
+    """IP-096: the client does not wait for what comes behind its answer."""
+    release = asyncio.Event()
+    after: list[str] = []
+
+    async def go_on(request: AsyncRequest, response: AsyncResponse) -> None:
+        await response.send_content(200, "abc", "text/plain; charset=utf-8")
+        await release.wait()
+        await response.write(b"nothing")
+        after.append("done")
+
+    client = await serve_servlet(serve, go_on)
+    async with asyncio.timeout(PATIENCE_S), connect(client.url) as connection:
+        answer = await connection.ask(b"GET /plugins/it HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert (answer.body, answer.headers["content-type"], after) == ("abc", "text/plain; charset=utf-8", [])
+        release.set()
+        assert (await connection.ask(b"GET /plugins/it HTTP/1.1\r\nHost: a\r\n\r\n")).body == "abc"
+    assert after[0] == "done"
+
+
+async def test_content_goes_through_the_middlewares_like_any_other_answer(serve: Serve) -> None:
+    async def add_header(request: web.Request, handler: Any) -> web.StreamResponse:
+        response: web.StreamResponse = await handler(request)
+        response.headers["X-Added"] = "1"
+        return response
+
+    async def answer(request: AsyncRequest, response: AsyncResponse) -> None:
+        await response.send_content(200, "abc")
+
+    app, service = Application(middlewares=[add_header]), ServletService()
+    service.register_servlet("/it", servlet_of(answer), None, ServletType.ASYNC)
+    app.mount("/plugins", service)
+    assert (await (await serve(app)).get("/plugins/it")).headers["X-Added"] == "1"
 
 
 async def test_content_can_be_sent_once(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:

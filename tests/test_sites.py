@@ -144,7 +144,7 @@ async def test_the_redirect_leads_to_no_other_host(files: Files) -> None:
         ({"tls_cert": "c.pem", "redirect_port": 8000, "path": "web.sock"}, "redirect_port needs a host and a port"),
         ({"tls_cert": "c.pem", "redirect_port": 8000, "port": 0}, "redirect_port needs a host and a port"),
         ({"redirect_port": 70_000}, "70000 is no port"),
-        ({"access_log_format": "%q"}, "unknown directive"),
+        ({"access_log_format": "%x"}, "unknown directive"),
     ],
 )
 def test_options_that_do_not_go_together_are_refused(options: dict[str, object], message: str) -> None:

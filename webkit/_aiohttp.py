@@ -14,6 +14,7 @@ __all__ = [
     "PulledReader",
     "before_headers",
     "before_waiting",
+    "busy_task_of",
     "content_of",
     "has_queued_requests",
     "keep_posted",
@@ -35,6 +36,19 @@ def has_queued_requests(connection: RequestHandler) -> bool:
     what is, and has no public way to ask.
     """
     return bool(connection._messages)
+
+
+def busy_task_of(connection: RequestHandler) -> "asyncio.Task[Any] | None":
+    """Give the task that serves a request on *connection*, its answer included; ``None`` where none is served.
+
+    To note the task of each request from outside would be public, cost time in each, and keep what each idle connection
+    has done last: its task with the answer.
+    """
+    if not connection._request_in_progress:
+        return None
+    # The connection forgets its task when the client leaves, whatever the handler still does.
+    request = connection._current_request
+    return connection._task_handler if request is None else request.task
 
 
 def limits_of_forms(client_max_fields: int) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import logging
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from typing import Any, TypeVar, Unpack, overload
 
 from aiohttp import web
@@ -25,7 +25,7 @@ from webkit.requests import APPLICATION, application_of, build_url
 from webkit.resources import TableRoute
 from webkit.responses import PREPARED
 from webkit.router import Decorator, RouteAdder, Router, refuse_lost_slash
-from webkit.routing import MountPoint, NameAlias, RouteTable, TrailingSlash
+from webkit.routing import MountPoint, NameAlias, RouteTable, TrailingSlash, note_begun
 from webkit.serverlog import ServerLog
 from webkit.servlet_names import is_servlet
 from webkit.streams import OpenStreams, drop_body, end_with_headers
@@ -85,13 +85,12 @@ class Application(RouteAdder, OldApplication, MutableMapping[str | web.AppKey[An
         self.aiohttp[APPLICATION] = self
         self._parent: Application | None = None
         self._has_boundary = False
-        self._chain_is_ours = False
         self._streams = OpenStreams()
         #: The error boundary around everything.
         self.errors = Boundary(self.aiohttp, self.logger, inflates="auto_decompress" not in (handler_args or {}))
         self._table = RouteTable(
             self.aiohttp.router,
-            guard=self.errors.guard,
+            enter=self.errors.enter,
             before_freeze=self._before_freeze,
             trailing_slash=trailing_slash,
         )
@@ -277,6 +276,7 @@ class Application(RouteAdder, OldApplication, MutableMapping[str | web.AppKey[An
         if request.get(PREPARED) is response:
             return  # an application around this one was asked first
         request[PREPARED] = response
+        note_begun(request)
         has_body = request.method != "HEAD" and response.status not in {204, 304}
         if isinstance(response, web.Response):
             if not has_body:
@@ -295,19 +295,16 @@ class Application(RouteAdder, OldApplication, MutableMapping[str | web.AppKey[An
             self._has_boundary = True
             self.aiohttp.middlewares.insert(0, as_aiohttp_middleware(self._boundary))
 
-    async def _boundary(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        route = request.match_info.route
-        if self._chain_is_ours and isinstance(route, TableRoute) and route.table is self._table:
-            return await route.chain(request)
-        return await self.errors.guard(compose(self.middlewares, handler))(request)
+    def _boundary(self, request: web.Request, handler: Handler) -> Awaitable[web.StreamResponse]:
+        if handler is self._table.call_inner:  # none of aiohttp's middlewares is in between
+            return request.match_info.route.chain(request)  # type: ignore[attr-defined, no-any-return]
+        return self.errors.guard(compose(self.middlewares, handler))(request)
 
     def _before_freeze(self) -> tuple[Sequence[Middleware], bool]:
         check_signals(self)
         signals = (self.on_startup, self.on_shutdown, self.on_cleanup, self.on_response_prepare)
         for changeable in (self.middlewares, self.cleanup_ctx, *signals):
             changeable.freeze()
-        # Middlewares on the wrapped application stay inside webkit's: then the chain is theirs to continue.
-        self._chain_is_ours = len(self.aiohttp.middlewares) == 1
         return tuple(self.middlewares), self._has_boundary
 
     def _mount_application(self, prefix: str, thing: Application | web.Application, name: str | None) -> None:

@@ -14,20 +14,21 @@ import types
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Annotated, Any, Final, ParamSpecArgs, ParamSpecKwargs, Union, get_args, get_origin
+from typing import Annotated, Any, Final, NamedTuple, ParamSpecArgs, ParamSpecKwargs, Union, get_args, get_origin
 
+from aiohttp import web
 from aiohttp.web_request import BaseRequest
 from multidict import CIMultiDict, MultiDict
 
 from webkit.callables import innermost, is_coroutine_function, name_of, signature_of, without_partials
 from webkit.converters import BY_TYPE, Converter
 from webkit.errors import Problem, RouteError, did_you_mean
-from webkit.parameters import Argument, Inputs, check_arguments, collect, convert_all, make_argument
+from webkit.parameters import Argument, Inputs, check_arguments, convert_all, make_argument, make_collector
 from webkit.paths import Parameter, Template, parse
 from webkit.threads import run_in_thread
 from webkit.types import Endpoint
 
-__all__ = ["Binding", "Call", "bind", "bind_values", "is_coroutine_function", "name_of"]
+__all__ = ["Binding", "Call", "Direct", "bind", "bind_values", "is_coroutine_function", "name_of"]
 
 Values = Mapping[str, Any]
 Call = Callable[[Any, Values], Awaitable[Any]]
@@ -37,32 +38,46 @@ _ANY_NUMBER: Final = {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KE
 _UNRESOLVED: Final = object()
 
 
+class Direct(NamedTuple):
+    """A handler that takes the request, by position, and all parameters of the path, by name; or one of them, or none.
+
+    Most do: they are called with what is there anyway.
+    """
+
+    function: Endpoint
+    takes_request: bool
+    takes_values: bool
+
+
 @dataclass(frozen=True, slots=True)
 class Binding:
     """A handler, ready to be called: ``await binding.call(request, values)``.
 
     *decoders*, by the name of a path parameter, give its value from its text, or ``None`` for "no match"; *values*
-    are what they gave, and text for the rest. *arguments* come from elsewhere in the request.
+    are what they gave, and text for the rest. *arguments* come from elsewhere in the request. *direct* is the same call
+    in a form that costs less, where there is one.
     """
 
     origin: str
     decoders: Mapping[str, Callable[[str], Any]]
     call: Call
     arguments: tuple[Argument, ...] = ()
+    direct: Direct | None = None
 
     def decode(self, texts: Mapping[str, str]) -> dict[str, Any] | None:
         """Give the values of *texts*, or ``None`` when one of them does not convert."""
-        values: dict[str, Any] = dict(texts)
-        for name, decode in self.decoders.items():
-            try:
-                value = decode(values[name])
-            except Exception as error:
-                # It happens before any route is chosen, so nothing else in the log would name this one.
-                error.add_note(f"It was asked for {name!r} of {self.origin}.")
-                raise
-            if value is None:
-                return None
-            values[name] = value
+        values: dict[str, Any] = {}
+        name = ""
+        try:
+            for name, text in texts.items():
+                value = self.decoders[name](text) if name in self.decoders else text
+                if value is None:
+                    return None
+                values[name] = value
+        except Exception as error:
+            # It happens before any route is chosen, so nothing else in the log would name this one.
+            error.add_note(f"It was asked for {name!r} of {self.origin}.")
+            raise
         return values
 
 
@@ -100,8 +115,16 @@ def bind(endpoint: Endpoint, template: Template, *, of_view: bool = False) -> Bi
             _check_leftover(parameter, annotate(parameter), origin, template)
     check_arguments(arguments, origin)
     passed = {*in_path, *(argument.name for argument in arguments)}
-    call = _make_call(endpoint, *_arrange(parameters, request, passed, in_path, origin))
-    return Binding(origin, decoders, _collecting(call, tuple(arguments), of_view), tuple(arguments))
+    by_position, by_name = _arrange(parameters, request, passed, in_path, origin)
+    run: Callable[..., Awaitable[Any]] = endpoint
+    if not is_coroutine_function(endpoint):
+        run = partial(_run_in_thread, endpoint)
+    direct = _find_direct(run, by_position, by_name, passed)
+    call = _make_call(run, by_position, by_name) if direct is None else _make_direct_call(direct)
+    if arguments:
+        call = _collecting(call, make_collector(arguments), of_view)
+        direct = None
+    return Binding(origin, decoders, call, tuple(arguments), direct)
 
 
 def bind_values(
@@ -328,13 +351,27 @@ def _arrange(
     return tuple(by_position), by_name
 
 
-def _make_call(endpoint: Endpoint, by_position: tuple[str | None, ...], by_name: Mapping[str, str | None]) -> Call:
-    run = endpoint if is_coroutine_function(endpoint) else partial(_run_in_thread, endpoint)
-    if not by_name and by_position == (None,):
-        return lambda request, values: run(request)
-    if not by_name and not by_position:
-        return lambda request, values: run()
+def _find_direct(
+    run: Endpoint, by_position: tuple[str | None, ...], by_name: Mapping[str, str | None], in_path: Collection[str]
+) -> Direct | None:
+    takes_all = set(by_name) == set(in_path) and all(name == value for name, value in by_name.items())
+    if by_position not in ((), (None,)) or not (takes_all or not by_name):
+        return None
+    return Direct(run, takes_request=bool(by_position), takes_values=bool(by_name))
 
+
+def _make_direct_call(direct: Direct) -> Call:
+    run, takes_request, takes_values = direct
+    if takes_request:
+        return (
+            (lambda request, values: run(request, **values)) if takes_values else lambda request, values: run(request)
+        )
+    return (lambda request, values: run(**values)) if takes_values else lambda request, values: run()
+
+
+def _make_call(
+    run: Callable[..., Awaitable[Any]], by_position: tuple[str | None, ...], by_name: Mapping[str, str | None]
+) -> Call:
     def call(request: Any, values: Values) -> Awaitable[Any]:
         positional = [request if name is None else values[name] for name in by_position]
         named = {key: request if name is None else values[name] for key, name in by_name.items()}
@@ -343,14 +380,14 @@ def _make_call(endpoint: Endpoint, by_position: tuple[str | None, ...], by_name:
     return call
 
 
-def _collecting(call: Call, arguments: tuple[Argument, ...], of_view: bool) -> Call:
+def _collecting(call: Call, collect: Callable[[web.Request], Awaitable[dict[str, Any]]], of_view: bool) -> Call:
     """Put what the request brings beside the path to the values of *call*."""
-    if not arguments:
-        return call
 
     async def collecting(request: Any, values: Values) -> Any:
-        collected = await collect(arguments, request.request if of_view else request)
-        return await call(request, {**values, **collected})
+        collected = await collect(request.request if of_view else request)
+        if values:
+            collected = {**values, **collected}
+        return await call(request, collected)
 
     return collecting
 

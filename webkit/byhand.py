@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 from aiohttp.web import BaseRequest, StreamResponse
 from aiohttp.web_protocol import RequestHandler
 
-from webkit.access import translate_log_format
+from webkit.accessformat import translate_log_format
 from webkit.config import ServerConfig
 from webkit.errors import ConfigError
 from webkit.run import Server

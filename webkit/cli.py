@@ -124,6 +124,9 @@ def _parse(argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
     parser.add_argument("--grace", type=float, metavar="SECONDS", help="time for running requests at the end")
     parser.add_argument("--debug", action="store_true", help="show tracebacks to clients on this machine")
     parser.add_argument("--no-access-log", action="store_true", help="do not log requests")
+    parser.add_argument(
+        "--access-log-format", metavar="FORMAT", help="what a line says, such as '%%a %%r %%s', or json"
+    )
     parser.add_argument("--routes", action="store_true", help="print the routes and exit")
     parser.add_argument("--version", action="version", version=f"webkit {__version__}")
     parser.add_argument("app", metavar="module.init", help="init function or application, also as module:name")
@@ -166,10 +169,14 @@ def _configure(options: argparse.Namespace) -> ServerConfig:
             redirect_port=options.redirect_port,
             request_id_header=options.request_id_header,
             access_log=not options.no_access_log,
-            **({} if options.grace is None else {"grace_s": options.grace}),
+            **_given(grace_s=options.grace, access_log_format=options.access_log_format),
         )
     except ConfigError as error:
         raise UsageError(str(error)) from None
+
+
+def _given(**options: Any) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if value is not None}
 
 
 async def _finish(made: Any, options: argparse.Namespace) -> AnyApplication:

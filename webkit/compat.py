@@ -11,7 +11,7 @@ from typing import Any
 
 from aiohttp import HttpVersion, WSMsgType, web
 
-from webkit.access import translate_log_format
+from webkit.accessformat import translate_log_format
 from webkit.byhand import RequestHandlerFactory, finish, make_handler
 from webkit.oldapplication import register_on_finish
 from webkit.oldresponses import Message, Response, StreamResponse, WebSocketResponse

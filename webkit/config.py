@@ -8,7 +8,7 @@ from pathlib import Path
 from socket import socket
 from typing import Final
 
-from webkit.access import compile_format
+from webkit.accessformat import compile_format
 from webkit.errors import ConfigError
 from webkit.tls import make_tls_context
 
@@ -38,7 +38,7 @@ class ServerConfig:
     keepalive_s: float = 75.0  #: how long an idle connection stays open
     grace_s: float = 25.0  #: how long running requests may finish when the server stops
     access_log: bool = True  #: whether each answer is a line in the log ``webkit.access``
-    access_log_format: str = '%a "%r" %s %b %Tfs %L'  #: with the directives of ``webkit.access``
+    access_log_format: str = '%a %t "%r" %s %b %Tfs %L'  #: see ``webkit.accessformat``; "json" for JSON lines
     reuse_address: bool | None = None  #: SO_REUSEADDR; None: as the system has it
     reuse_port: bool = False  #: SO_REUSEPORT, for several processes on one port
     handler_cancellation: bool = False  #: whether a handler is cancelled when its client leaves

@@ -28,7 +28,7 @@ from multidict import CIMultiDict
 
 from webkit._aiohttp import before_headers, before_waiting
 from webkit.errors import HTTPExpectationFailed, HTTPLengthRequired, HTTPRequestEntityTooLarge, HTTPUnauthorized
-from webkit.responses import PREPARED, RUNNING
+from webkit.responses import PREPARED, is_running
 from webkit.types import ExpectHandler
 
 __all__ = [
@@ -116,7 +116,7 @@ class Invitation:
         if self._is_sent or self._content.is_eof() or self._has_begun:
             return
         response = request[PREPARED]
-        if request.get(RUNNING) and response.status < 300:
+        if is_running(request) and response.status < 300:
             self.send()  # a handler that answers while it reads
             return
         headers[hdrs.CONNECTION] = "close"

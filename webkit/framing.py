@@ -39,6 +39,8 @@ class BadFraming(Exception):
 class Framing:
     """Follows one connection through its requests. *max_head* is how many bytes a head may have."""
 
+    __slots__ = ("_chunks", "_closes", "_head", "_left", "_max_head", "_may_switch", "is_between", "is_over")
+
     def __init__(self, max_head: int) -> None:
         #: Whether the next byte begins a request.
         self.is_between = True
@@ -144,6 +146,8 @@ def _length_in(head: bytes) -> int:
 
 class _Chunks:
     """Follows a chunked body, and counts what is no content."""
+
+    __slots__ = ("_extra", "_is_in_trailers", "_left", "_line", "is_complete")
 
     def __init__(self) -> None:
         self.is_complete = False

@@ -13,14 +13,14 @@ one adds nothing. Three kinds of templates meet here:
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Generic, TypeVar
+from typing import Final, Generic, NamedTuple, TypeVar
 
 from webkit.paths import Parameter, Part, Template
 from webkit.separating import Separator, make_separator
 
-__all__ = ["Matcher"]
+__all__ = ["Matcher", "Rest"]
 
 T = TypeVar("T")
 Values = dict[str, str]
@@ -38,14 +38,19 @@ class _Entry(Generic[T]):
     target: T
     names: tuple[str, ...]
 
+    def name(self, texts: Sequence[str]) -> Values:
+        """Give *texts* by the names of the parameters."""
+        names = self.names
+        # PERF: most have one, for which this takes a third of the time.
+        return {names[0]: texts[0]} if len(texts) == 1 else dict(zip(names, texts, strict=True))
 
-@dataclass(frozen=True, slots=True)
-class _Rest(Generic[T]):
-    """A template that takes all of the rest: the text before it, its parameter, and the least length of a path."""
+
+class Rest(NamedTuple, Generic[T]):
+    """A template that takes all of the rest: the text before it, the least length of a path, and its parameter."""
 
     prefix: str
-    name: str
     least: int
+    name: str
     target: T
 
 
@@ -54,10 +59,20 @@ class _Node(Generic[T]):
     """One level of the tree: how the next segment may continue."""
 
     literals: dict[str, "_Node[T]"] = field(default_factory=dict)
-    any_text: "_Node[T] | None" = None
-    expressions: dict[str, tuple[Separator, "_Node[T]"]] = field(default_factory=dict)
+    parameters: list["_Way[T]"] = field(default_factory=list)
+    #: The one of *parameters*, where it is alone and takes whole segments; where there are others, it takes nothing.
+    test: _Fullmatch | None = None
+    following: "_Node[T] | None" = None
     tails: list[tuple[_Fullmatch, _Entry[T]]] = field(default_factory=list)
     ends: list[_Entry[T]] = field(default_factory=list)
+
+
+class _Way(NamedTuple, Generic[T]):
+    """What takes a segment with parameters apart, known by *pattern*, and where it goes on."""
+
+    pattern: str
+    separate: Separator
+    child: _Node[T]
 
 
 class Matcher(Generic[T]):
@@ -76,9 +91,37 @@ class Matcher(Generic[T]):
             else:
                 literal.append(("".join(map(str, template.parts)), entry))
         self._literal = self._resolve_literals(literal)
-        self._rests = _find_rests(dynamic)
-        # Where there is nothing else with a parameter, as in an application that is one service.
-        self._only_rest = _as_rest(*dynamic[0]) if len(dynamic) == 1 else None
+        #: What takes all of the rest, by the first segment; a path without parameters comes before.
+        self.rests = _find_rests(dynamic)
+        #: The one that takes everything, where nothing else has a parameter: an application that is one service.
+        self.only_rest = _as_rest(*dynamic[0]) if len(dynamic) == 1 else None
+
+    @property
+    def literals(self) -> Iterable[str]:
+        """The paths of the templates without parameters."""
+        return self._literal
+
+    def sole(self, path: str) -> tuple[list[_Entry[T]], list[str]] | None:
+        """Give what *path* leads to, where no other way could have been taken; ``None`` where ``candidates`` must tell.
+
+        That is a list of entries, best first, with the texts of their parameters.
+        """
+        # PERF: nearly every path with parameters is found here, in half the time.
+        if path in self._literal:
+            return None
+        node = self._root
+        texts: list[str] = []
+        for segment in path[1:].split("/"):
+            child = node.literals.get(segment)
+            if (test := node.test) is not None:
+                if child is not None or test(segment) is None:
+                    return None
+                texts.append(segment)
+                child = node.following
+            if child is None:
+                return None
+            node = child
+        return (node.ends, texts) if node.ends and not node.tails else None
 
     def candidates(self, path: str) -> list[tuple[T, Values]]:
         """Give everything whose template matches *path* (as ``path_safe``), with its values, still encoded.
@@ -88,11 +131,7 @@ class Matcher(Generic[T]):
         found = self._literal.get(path)
         if found is not None:
             return [(target, dict(values)) for target, values in found]
-        # PERF: walking the tree takes ten times as long, and below a mount there is nothing to choose from.
-        rest = self._only_rest or self._rests.get(path[1 : path.find("/", 1)])
-        if rest is not None and path.startswith(rest.prefix) and len(path) >= rest.least:
-            return [(rest.target, {rest.name: path[len(rest.prefix) :]})]
-        return self._dynamic(path)
+        return _ordered(self._walk(path))
 
     def _resolve_literals(self, literal: list[tuple[str, _Entry[T]]]) -> dict[str, list[tuple[T, Values]]]:
         """Merge, for each path without parameters, the templates with parameters that match it too."""
@@ -101,28 +140,28 @@ class Matcher(Generic[T]):
             merged.setdefault(path, []).append((entry, {}))
         return {path: _ordered([*entries, *self._walk(path)]) for path, entries in merged.items()}
 
-    def _dynamic(self, path: str) -> list[tuple[T, Values]]:
-        return _ordered(list(self._walk(path)))
-
-    def _walk(self, path: str) -> Iterator[tuple[_Entry[T], Values]]:
+    def _walk(self, path: str) -> list[tuple[_Entry[T], Values]]:
         """Follow every branch that *path* allows. Bounded by the number of nodes, however long the path is."""
-        if not path.startswith("/"):
-            return
+        found: list[tuple[_Entry[T], Values]] = []
+        if path[:1] != "/":
+            return found
         segments = path.split("/")
-        pending: list[tuple[_Node[T], int, tuple[str, ...]]] = [(self._root, 1, ())]
         end = len(segments)
+        pending: list[tuple[_Node[T], int, tuple[str, ...]]] = [(self._root, 1, ())]
         while pending:
             node, position, texts = pending.pop()
             if node.tails:
-                rest = "/" + "/".join(segments[position:]) if position < end else ""
-                for fullmatch, entry in node.tails:
-                    if (match := fullmatch(rest)) is not None:
-                        yield entry, dict(zip(entry.names, texts, strict=False)) | match.groupdict()
+                _follow_tails(node, segments[position:], texts, found)
             if position == end:
-                for entry in node.ends:
-                    yield entry, dict(zip(entry.names, texts, strict=True))
+                found += [(entry, entry.name(texts)) for entry in node.ends]
                 continue
-            pending.extend(_steps(node, segments[position], position + 1, texts))
+            segment = segments[position]
+            position += 1
+            if (literal := node.literals.get(segment)) is not None:
+                pending.append((literal, position, texts))
+            ways = ((way.separate(segment), way.child) for way in node.parameters)
+            pending += [(child, position, texts + values) for values, child in ways if values is not None]
+        return found
 
     def _add(self, template: Template, entry: _Entry[T]) -> None:
         """Put a template with parameters into the tree."""
@@ -134,15 +173,16 @@ class Matcher(Generic[T]):
             if whole or not all(isinstance(part, str) or part.in_segment for part in segment):
                 rest = "".join("/" + _named_regex(later) for later in segments[index:])
                 node.tails.append((re.compile(rest).fullmatch, entry))
+                node.test = _take_nothing
                 return
             node = _descend(node, segment)
         node.ends.append(entry)
 
 
-def _find_rests(dynamic: list[tuple[Template, _Entry[T]]]) -> dict[str, _Rest[T]]:
+def _find_rests(dynamic: list[tuple[Template, _Entry[T]]]) -> dict[str, Rest[T]]:
     """Give, by the first segment, the templates that take all of the rest, and that no other one can begin like."""
     firsts = [_first_segment(template) for template, _ in dynamic]
-    found: dict[str, _Rest[T]] = {}
+    found: dict[str, Rest[T]] = {}
     for (template, entry), first in zip(dynamic, firsts, strict=True):
         rest = _as_rest(template, entry)
         if first is not None and rest is not None and None not in firsts and firsts.count(first) == 1:
@@ -150,7 +190,7 @@ def _find_rests(dynamic: list[tuple[Template, _Entry[T]]]) -> dict[str, _Rest[T]
     return found
 
 
-def _as_rest(template: Template, entry: _Entry[T]) -> _Rest[T] | None:
+def _as_rest(template: Template, entry: _Entry[T]) -> Rest[T] | None:
     """Give *template* as one that takes all of the rest, ``None`` where it is no such."""
     prefix, *parameters = template.parts
     if not isinstance(prefix, str) or not prefix.endswith("/") or len(parameters) != 1:
@@ -158,7 +198,7 @@ def _as_rest(template: Template, entry: _Entry[T]) -> _Rest[T] | None:
     (parameter,) = parameters
     if not isinstance(parameter, Parameter) or parameter.pattern not in _REST_OF_PATH:
         return None
-    return _Rest(prefix, parameter.name, len(prefix) + _REST_OF_PATH[parameter.pattern], entry.target)
+    return Rest(prefix, len(prefix) + _REST_OF_PATH[parameter.pattern], parameter.name, entry.target)
 
 
 def _first_segment(template: Template) -> str | None:
@@ -169,35 +209,37 @@ def _first_segment(template: Template) -> str | None:
 
 
 def _ordered(found: list[tuple[_Entry[T], Values]]) -> list[tuple[T, Values]]:
-    if len(found) > 1:
-        found.sort(key=lambda item: item[0].rank)
+    found.sort(key=lambda item: item[0].rank)
     return [(entry.target, values) for entry, values in found]
 
 
-def _steps(
-    node: _Node[T], segment: str, position: int, texts: tuple[str, ...]
-) -> Iterator[tuple[_Node[T], int, tuple[str, ...]]]:
-    """Give the branches of *node* that *segment* may take."""
-    if (literal := node.literals.get(segment)) is not None:
-        yield literal, position, texts
-    if node.any_text is not None and segment and "{" not in segment and "}" not in segment:
-        yield node.any_text, position, (*texts, segment)
-    for separate, child in node.expressions.values():
-        if (found := separate(segment)) is not None:
-            yield child, position, (*texts, *found)
+def _follow_tails(
+    node: _Node[T], segments: list[str], texts: tuple[str, ...], found: list[tuple[_Entry[T], Values]]
+) -> None:
+    """Add the templates of *node* whose expression matches all that is left of the path."""
+    rest = "/" + "/".join(segments) if segments else ""
+    for fullmatch, entry in node.tails:
+        if (match := fullmatch(rest)) is not None:
+            found.append((entry, dict(zip(entry.names, texts, strict=False)) | match.groupdict()))
 
 
 def _descend(node: _Node[T], segment: list[Part]) -> _Node[T]:
     """Give the child of *node* for one segment of a template, made where it is missing."""
     if not any(isinstance(part, Parameter) for part in segment):
         return node.literals.setdefault("".join(map(str, segment)), _Node())
-    if len(segment) == 1 and isinstance(segment[0], Parameter) and segment[0].is_default:
-        node.any_text = node.any_text or _Node()
-        return node.any_text
     pattern, count = _numbered_regex(segment)
-    if pattern not in node.expressions:
-        node.expressions[pattern] = make_separator(segment) or _by_expression(pattern, count), _Node()
-    return node.expressions[pattern][1]
+    for way in node.parameters:
+        if way.pattern == pattern:
+            return way.child
+    way = _Way(pattern, make_separator(segment) or _by_expression(pattern, count), _Node())
+    node.parameters.append(way)
+    is_alone = len(segment) == 1 and node.test is None
+    node.test, node.following = (re.compile(pattern).fullmatch, way.child) if is_alone else (_take_nothing, None)
+    return way.child
+
+
+def _take_nothing(text: str) -> None:
+    """Take no segment."""
 
 
 def _by_expression(pattern: str, count: int) -> Separator:

@@ -12,19 +12,17 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from importlib import import_module
 from typing import Any, Final
 from urllib.parse import quote
 
 from yarl import URL
 
-from webkit.backtracking import find_catastrophe
 from webkit.converters import BY_NAME, Converter
 from webkit.errors import NoSuchRoute, RouteError, did_you_mean
 
 __all__ = ["PATH_SAFE", "Parameter", "Template", "normalize_literal", "parse"]
 
-# Templates of one application have the same few expressions.
-_find_catastrophe: Final = lru_cache(maxsize=1024)(find_catastrophe)
 _DEFAULT: Final = BY_NAME["str"]
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 #: What RFC 3986 allows in a path beside letters, digits and "_.-~" (which quote() keeps by itself).
@@ -270,3 +268,10 @@ def _read_parameter(text: str, path: str) -> Parameter:
     except re.error as error:
         raise RouteError(f"The expression {pattern!r} in the path {path!r} does not compile: {error}.") from None
     return Parameter(name, pattern)
+
+
+@lru_cache(maxsize=1024)  # the templates of one application have the same few
+def _find_catastrophe(pattern: str) -> str | None:
+    # By its name: who has no expressions in paths does not load what judges them.
+    found: str | None = import_module("webkit.backtracking").find_catastrophe(pattern)
+    return found

@@ -6,6 +6,7 @@ that is read, and every error.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from functools import cache, partial
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -14,7 +15,7 @@ from aiohttp.http import HttpProcessingError
 from aiohttp.web_request import BaseRequest
 
 from webkit._aiohttp import wrap_parser
-from webkit.access import REQUEST_LINE
+from webkit.accessformat import REQUEST_LINE
 from webkit.checks import Limits, Refusal, explain, request_line_of
 from webkit.errors import ConfigError
 from webkit.framing import BadFraming, Framing
@@ -83,9 +84,8 @@ class Connection(web.RequestHandler):
 
     def __init__(self, manager: web.Server, *, loop: asyncio.AbstractEventLoop, **options: Any) -> None:
         super().__init__(manager, loop=loop, **options)
-        largest = max(_HEAD_BYTES, 2 * self.max_line_size, 2 * self.max_field_size)
-        limits = Limits(self.max_line_size, self.max_field_size, self.max_headers, largest)
-        wrap_parser(self, lambda parser: _Parser(parser, limits))
+        limits = _limits(self.max_line_size, self.max_field_size, self.max_headers)
+        wrap_parser(self, partial(_Parser, limits=limits))
 
     def handle_error(
         self, request: BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None
@@ -131,29 +131,57 @@ class _Refused(HttpProcessingError):
         self.line = line
 
 
+@cache
+def _limits(line: int, field: int, headers: int) -> Limits:
+    """Give the limits of a head; all connections of a server have the same."""
+    return Limits(line, field, headers, max(_HEAD_BYTES, 2 * line, 2 * field))
+
+
 class _Parser:
-    """aiohttp's parser, beside which :class:`Framing` counts. What it does not override is the parser's own."""
+    """aiohttp's parser, beside which :class:`Framing` counts. What it does not override is the parser's own.
+
+    Each idle connection has one, so there is little in it: a framing only from the first data on that needs it.
+    """
+
+    __slots__ = ("_feed", "_has_failed", "_limits", "_parser", "_payload", "_used_framing", "message_consumed")
 
     def __init__(self, parser: Any, limits: Limits) -> None:
-        self._feed: Callable[[bytes], _Result] = parser.feed_data
+        self._parser = parser
         self._limits = limits
-        self._max_head = limits.head
-        self._framing = Framing(limits.head)
+        self._used_framing: Framing | None = None
         self._payload: StreamReader | None = None
         self._has_failed = False
-        for name in ("feed_eof", "message_consumed", "pause_reading", "set_upgraded"):
-            if hasattr(parser, name):
-                setattr(self, name, getattr(parser, name))
+        # PERF: as the parser has them, since each request comes here. Before 3.14.4 it is told of nothing it has given.
+        self._feed: Callable[[bytes], _Result] = parser.feed_data
+        self.message_consumed: Callable[[], None] | None = getattr(parser, "message_consumed", None)
+
+    @property
+    def _framing(self) -> Framing:
+        if self._used_framing is None:
+            self._used_framing = Framing(self._limits.head)
+        return self._used_framing
+
+    def feed_eof(self) -> Any:
+        """Do what the parser does."""
+        return self._parser.feed_eof()
+
+    def pause_reading(self) -> None:
+        """Do what the parser does."""
+        self._parser.pause_reading()
+
+    def set_upgraded(self, val: bool) -> None:
+        """Do what the parser does."""
+        self._parser.set_upgraded(val)
 
     def feed_data(self, data: bytes) -> _Result:
         """Read *data*, and give the requests that begin in it with their bodies, as the parser does."""
-        framing = self._framing
+        framing = self._used_framing
         begun = data
         try:
-            if framing.is_between:
+            if framing is None or framing.is_between:
                 # PERF: nearly every packet is one head, whose request has no body.
                 end = data.find(_BLANK)
-                if 0 < end == len(data) - 4 <= self._max_head:
+                if 0 < end == len(data) - 4 <= self._limits.head:
                     result = self._feed(data)
                     if result[0] and result[0][-1][1] is EMPTY_PAYLOAD:
                         return result
@@ -220,7 +248,7 @@ class _Parser:
                 raise BadFraming(400, "The address is missing.")
         if result[1]:
             # What follows belongs to another protocol; where the application declines that, it comes here again.
-            self._framing = Framing(self._max_head)
+            self._used_framing = None
 
     def _refuse(self, error: Exception, begun: bytes) -> _Refused:
         """Give the error for aiohttp, and fail a body that will never be complete: somebody may wait for it."""

@@ -13,7 +13,7 @@ from aiohttp import web
 from aiohttp.abc import AbstractView
 from yarl import URL
 
-from webkit.binding import Binding, bind, is_coroutine_function, name_of
+from webkit.binding import Binding, Direct, bind, is_coroutine_function, name_of
 from webkit.boundary import meet_expectation
 from webkit.errors import RouteError
 from webkit.expect import when_read
@@ -30,25 +30,32 @@ if TYPE_CHECKING:
 
 __all__ = ["INDEX_PREFIX", "DynamicResource", "MatchInfo", "Miss", "PlainResource", "TableRoute"]
 
+# The error boundary of an application: puts itself around the call of a named endpoint.
+Enter = Callable[[Direct, str], Handler]
+
 # No path starts like this, so aiohttp's router never comes to the resources indexed under it.
 INDEX_PREFIX: Final = "webkit:"
 _TOKEN: Final = frozenset("!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ")
 
 
 class MatchInfo(web.UrlMappingMatchInfo):
-    """aiohttp's match info, whose strings a handler's arguments are made of; ``arguments`` holds them converted."""
+    """aiohttp's match info, and what is known of one request on the way through a route of webkit's.
 
-    __slots__ = ("_table_route", "arguments")
+    Its strings are what a handler's arguments are made of; *arguments* holds them converted.
+    """
+
+    __slots__ = ("arguments", "handler", "is_quick", "is_running", "table_route")
 
     def __init__(self, texts: dict[str, str], route: "TableRoute", arguments: Mapping[str, Any]) -> None:
         super().__init__(texts, route)
-        self._table_route = route
+        self.table_route = route
         self.arguments = arguments
-
-    @property
-    def handler(self) -> Handler:
-        """What aiohttp calls: the same for all routes of a table that has middlewares (see ``TableRoute.entry``)."""
-        return self._table_route.entry
+        #: What aiohttp calls: the same for all routes of a table that has middlewares (see ``TableRoute.entry``).
+        self.handler = route.entry  # type: ignore[misc]
+        #: Whether a response that nobody has touched may be sent the short way (see :mod:`webkit.buffered`).
+        self.is_quick = False
+        #: Whether the handler runs, so that a stream which it has begun can be ended by cancelling it.
+        self.is_running = False
 
 
 class Miss(web.UrlMappingMatchInfo):
@@ -126,30 +133,32 @@ class TableRoute(web.ResourceRoute):
         return await meet_expectation(request, self._meet)
 
     def match(self, texts: dict[str, str], method: str) -> MatchInfo | None:
-        """Give the match for *texts* (still quoted), or ``None`` when one of them does not convert."""
-        for name, text in texts.items():
-            if "%" in text:
-                texts[name] = text.replace("%2F", "/").replace("%25", "%")
-        binding = self._view.bindings.get(method) if self._view is not None else self._binding
+        """Give the match for *texts*, or ``None`` when one of them does not convert."""
+        binding = self._binding if self._view is None else self._view.bindings.get(method)
         if binding is None or not binding.decoders:
             return MatchInfo(texts, self, texts)
         values = binding.decode(texts)
         return None if values is None else MatchInfo(texts, self, values)
 
-    def compile(
-        self, middlewares: Sequence[Middleware], guard: Callable[[Handler], Handler], shared: Handler | None
-    ) -> None:
+    def compile(self, middlewares: Sequence[Middleware], enter: Enter, shared: Handler | None) -> None:
         """Compose the chains. *shared* is the entry of a table whose requests come through the boundary anyway."""
         inner = compose(self.middlewares, self._plain)
         if self.limits is not None:
             inner = _within(self.limits, inner)
         #: With the middlewares of the application around it: what the boundary calls.
-        self.chain = guard(compose(middlewares, inner))
-        self.inner = inner if shared else guard(inner)
+        self.chain = self._enter(enter, compose(middlewares, inner))
+        self.inner = inner if shared else self._enter(enter, inner)
         # PERF: aiohttp caches the chains of 1,024 handlers; with one entry for all, any number of routes is one.
         self.entry = shared or self.inner
         if hasattr(self.endpoint, "get_request_config"):
             self.entry = _with_cors_config(self.entry, self.endpoint)
+
+    def _enter(self, enter: Enter, chain: Handler) -> Handler:
+        """Put the boundary around *chain*, and around the endpoint itself where that is all there is of it."""
+        binding = self._binding
+        if chain is self._plain and binding is not None:
+            return enter(binding.direct or Direct(chain, takes_request=True, takes_values=False), binding.origin)
+        return enter(Direct(chain, takes_request=True, takes_values=False), "a middleware")
 
     def _prepare(self, endpoint: Endpoint, template: Template) -> Handler:
         """Give the coroutine function that calls *endpoint* and makes a response of what it returns."""
@@ -159,13 +168,18 @@ class TableRoute(web.ResourceRoute):
         if isinstance(endpoint, type) or not callable(endpoint):
             raise RouteError(f"{endpoint!r} is no handler; use a function, a callable object or a View class.")
         self._binding = bind(endpoint, template)
-        call, origin = self._binding.call, self._binding.origin
+        return _call(self._binding)
 
-        async def handle(request: web.Request) -> web.StreamResponse:
-            match_info: MatchInfo = request.match_info  # type: ignore[assignment]
-            return await make_response(await call(request, match_info.arguments), request, origin)
 
-        return handle
+def _call(binding: Binding) -> Handler:
+    """Give the coroutine function that calls a handler with what its path has, and makes the response."""
+    call, origin = binding.call, binding.origin
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        match_info: MatchInfo = request.match_info  # type: ignore[assignment]
+        return await make_response(await call(request, match_info.arguments), request, origin)
+
+    return handle
 
 
 def _within(limits: Limits, inner: Handler) -> Handler:
@@ -282,36 +296,37 @@ class _TableResource(web.Resource):
 
     def route_for(self, method: str) -> "TableRoute | None":
         """Give the route for *method*; the wildcard answers what no other route does."""
-        return self._by_method.get(method) or self._by_method.get("*")
+        return self.by_method.get(method) or self.by_method.get("*")
 
     def register_route(self, route: web.ResourceRoute) -> None:
         """Note *route* (aiohttp's hook, called by ``add_route``)."""
         super().register_route(route)
         if isinstance(route, TableRoute):
-            self._by_method[route.method] = route
+            self.by_method[route.method] = route
             self.table.changed()
 
     def drop_implied(self) -> None:
         """Give up the HEAD that a GET brought along: another resource answers it explicitly."""
-        self._by_method.pop("HEAD", None)
+        self.by_method.pop("HEAD", None)
 
     @property
     def table_routes(self) -> list[TableRoute]:
         """The routes, in the order of their registration."""
-        return list(self._by_method.values())
+        return list(self.by_method.values())
 
     def __iter__(self) -> Iterator[web.ResourceRoute]:
         return iter(self.table_routes)
 
     def __len__(self) -> int:
-        return len(self._by_method)
+        return len(self.by_method)
 
     def _place(self, table: "RouteTable", template: Template) -> None:
         self.table = table
         self.path_template = template
         self.order = len(table.resources)
         self.prefix = ""
-        self._by_method: dict[str, TableRoute] = {}
+        #: The routes by their methods.
+        self.by_method: dict[str, TableRoute] = {}
 
 
 class PlainResource(_TableResource, web.PlainResource):

@@ -1,18 +1,20 @@
-"""Responses: webkit's ``Response``, short forms for the usual ones, and what a handler's return value becomes."""
+"""Responses: short forms for the usual ones, and what a handler's return value becomes."""
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from dataclasses import is_dataclass
+from functools import lru_cache
 from http.cookies import SimpleCookie
 from typing import Any, Final, Protocol, runtime_checkable
 
 import msgspec
 from aiohttp import web
-from aiohttp.abc import AbstractStreamWriter
-from aiohttp.web_request import BaseRequest
 from yarl import URL
+
+from webkit.buffered import Response, answer_json, answer_octets, answer_same, answer_text
 
 __all__ = [
     "HEADERS_ONLY",
+    "MAKERS",
     "PREPARED",
     "RUNNING",
     "Renderable",
@@ -20,6 +22,7 @@ __all__ = [
     "add_cookie",
     "check_response",
     "html",
+    "is_running",
     "json_response",
     "make_response",
     "redirect",
@@ -43,57 +46,10 @@ class Renderable(Protocol):
         """Give the response for *request*."""
 
 
-class Response(web.Response):
-    """aiohttp's ``Response`` with safe cookies.
-
-    ``set_cookie`` makes cookies ``HttpOnly`` and ``SameSite=Lax``, and ``Secure`` where the request came over TLS;
-    each can be said otherwise (``httponly=False``).
-    """
-
-    _cookies_to_secure: tuple[str, ...] = ()
-
-    def set_cookie(
-        self,
-        name: str,
-        value: str,
-        *,
-        expires: str | None = None,
-        domain: str | None = None,
-        max_age: int | str | None = None,
-        path: str = "/",
-        secure: bool | None = None,
-        httponly: bool | None = True,
-        version: str | None = None,
-        samesite: str | None = "Lax",
-        partitioned: bool | None = None,
-    ) -> None:
-        """Set a cookie. ``secure=None`` means: when the request came over TLS."""
-        super().set_cookie(
-            name,
-            value,
-            expires=expires,
-            domain=domain,
-            max_age=max_age,
-            path=path,
-            secure=secure,
-            httponly=httponly,
-            version=version,
-            samesite=samesite,
-            partitioned=partitioned,
-        )
-        if secure is None:
-            self._cookies_to_secure = (*self._cookies_to_secure, name)
-
-    async def prepare(self, request: BaseRequest) -> AbstractStreamWriter | None:
-        """Send the headers (aiohttp calls this for a response that a handler returns)."""
-        if self._cookies_to_secure and request.secure and not self.prepared:
-            for name in self._cookies_to_secure:
-                self.cookies[name]["secure"] = True
-        return await super().prepare(request)
-
-
 def html(markup: str, *, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     """Answer with *markup* as HTML. It is sent as it is: escape what came from outside, or use a template."""
+    if headers is None:
+        return Response(text=markup, status=status, content_type="text/html")
     return Response(text=markup, status=status, headers=headers, content_type="text/html")
 
 
@@ -101,7 +57,10 @@ def json_response(
     data: Any, *, status: int = 200, headers: dict[str, str] | None = None, content_type: str = "application/json"
 ) -> Response:
     """Answer with *data* as JSON (msgspec: dictionaries, lists, dataclasses, Structs, dates, UUIDs, ...)."""
-    return Response(body=_encode_json(data), status=status, headers=headers, content_type=content_type)
+    body = _encode_json(data)
+    if headers is None:
+        return Response(body=body, status=status, content_type=content_type)
+    return Response(body=body, status=status, headers=headers, content_type=content_type)
 
 
 def redirect(location: str | URL, *, status: int = 303) -> Response:
@@ -142,6 +101,26 @@ def add_cookie(
     response.headers.add("Set-Cookie", morsel.OutputString())
 
 
+#: What becomes of the usual results, by their class, where nobody has begun to answer: the short way through
+#: :func:`make_response`. ``None`` is for what needs a closer look.
+MAKERS: Final[dict[type, Callable[[Any], Response | None]]] = {
+    str: answer_text,
+    bytes: answer_octets,
+    dict: answer_json,
+    list: answer_json,
+    Response: answer_same,
+}
+
+
+@lru_cache(maxsize=1024)
+def _find_maker(kind: type) -> Callable[[Any], Response | None] | None:
+    """Give what makes responses of all results of one class; most classes of an application are Structs."""
+    is_record = issubclass(kind, msgspec.Struct) or is_dataclass(kind)
+    if is_record and not issubclass(kind, Renderable) and not hasattr(kind, "__html__"):
+        return answer_json
+    return MAKERS.get(kind)
+
+
 async def make_response(result: Any, request: web.Request, origin: str) -> web.StreamResponse:
     """Turn what a handler gave back into a response.
 
@@ -153,6 +132,9 @@ async def make_response(result: Any, request: web.Request, origin: str) -> web.S
         HTTPException: the handler returned one.
         TypeError: anything else, or a response that cannot answer *request*; the message names the handler (*origin*).
     """
+    make = _find_maker(result.__class__)
+    if make is not None and getattr(request.match_info, "is_quick", False) and (quick := make(result)) is not None:
+        return quick
     if isinstance(result, web.HTTPException):
         raise result
     if isinstance(result, web.StreamResponse):
@@ -163,6 +145,11 @@ async def make_response(result: Any, request: web.Request, origin: str) -> web.S
         response = _convert(result, request, origin)
     check_response(response, request, origin)
     return response
+
+
+def is_running(request: web.Request) -> bool:
+    """Whether the handler of *request* still runs: a match info of webkit's knows it, for others it is noted."""
+    return getattr(request.match_info, "is_running", False) or bool(request.get(RUNNING))
 
 
 def check_response(response: web.StreamResponse, request: web.Request, origin: str, *, verb: str = "returned") -> None:
@@ -177,7 +164,9 @@ def check_response(response: web.StreamResponse, request: web.Request, origin: s
     if response.prepared and _is_of_another(response, request):
         # aiohttp would send nothing for it, and the client would wait for ever.
         raise TypeError(f"{origin} {verb} a response that was sent already. Make a new one for each request.")
-    if begun is not None and begun.prepared:
+    # One that went the short way was noted by nobody.
+    has_begun = begun.prepared if begun is not None else request.writer.output_size > 0 and not response.prepared
+    if has_begun:
         raise TypeError(f"{origin} {verb} another response than the one that it had begun to send.")
 
 

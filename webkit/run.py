@@ -22,6 +22,7 @@ from webkit.application import Application
 from webkit.config import ServerConfig
 from webkit.errors import ConfigError
 from webkit.lifespan import leave_below
+from webkit.loglines import STANDARD_ERROR, StandardErrorHandler
 from webkit.requests import APPLICATION
 from webkit.runner import Runner
 from webkit.sites import AddressError, listen, start_redirects, url_of
@@ -100,6 +101,7 @@ class Server:
             await _step("close connections", self._runner.close_connections()),
             await _step("clean up", self._unless_forced(self._runner.cleanup(), moment_s=_FORCED_S)),
         ]
+        STANDARD_ERROR.flush()
         errors = [error for error in failures if error is not None]
         if raise_errors and errors:
             raise errors[0] if len(errors) == 1 else ExceptionGroup("Several steps of the shutdown failed.", errors)
@@ -205,7 +207,7 @@ def run(
         known = ", ".join(ServerConfig.__dataclass_fields__)
         raise ConfigError(f"run() has no option {', '.join(sorted(unknown))}; there are {known}.")
     if not logging.getLogger().handlers:
-        logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+        logging.basicConfig(level=logging.INFO, handlers=[StandardErrorHandler()])
     serving = serve(app, config or ServerConfig(**options), name=name, announce=announce, handle_signals=handle_signals)
     with asyncio.Runner(loop_factory=new_event_loop if loop is None else lambda: loop) as runner:
         _run_to_the_end(runner, serving)
@@ -217,6 +219,7 @@ def _leave_threads_behind() -> None:
     """End the process although functions run in threads: they had the grace period, and cannot be cancelled."""
     logger.warning("%d functions still run in their threads and are ended with the process.", running())
     logging.shutdown()
+    STANDARD_ERROR.flush()
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(0)

@@ -10,7 +10,7 @@ from typing import Any, Final
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
-from webkit._aiohttp import has_queued_requests, replace_server
+from webkit._aiohttp import busy_task_of, has_queued_requests, replace_server
 from webkit.access import AccessLogger
 from webkit.config import ServerConfig
 from webkit.errors import HTTPNotImplemented
@@ -48,8 +48,6 @@ class Runner(web.AppRunner):
             handler_cancellation=config.handler_cancellation,
         )
         self._request_id_header = config.request_id_header
-        self._tasks: dict[RequestHandler, asyncio.Task[Any]] = {}
-        self._prune_at = 64
         self._draining = False
         self._closing: list[asyncio.Transport] = []
         self._was_shut_down = False
@@ -64,11 +62,6 @@ class Runner(web.AppRunner):
             replace_server(self, Server)
 
     async def _watch(self, request: web.BaseRequest) -> web.StreamResponse:
-        task = asyncio.current_task()
-        if task is not None:
-            self._tasks[request.protocol] = task
-            if len(self._tasks) > self._prune_at:
-                self._prune()
         request[REQUEST_ID] = new_request_id() if self._request_id_header is None else self._id_of(request)
         try:
             response = await self._handle(request)  # type: ignore[misc]
@@ -90,12 +83,6 @@ class Runner(web.AppRunner):
     def _close_after(self, request: web.BaseRequest, response: Any) -> None:
         if self._draining and isinstance(response, web.StreamResponse) and not has_queued_requests(request.protocol):
             response.force_close()
-
-    def _prune(self) -> None:
-        """Forget connections that are gone; the work is spread over as many requests as there are connections."""
-        connections = self.server.connections if self.server else []
-        self._tasks = {known: self._tasks[known] for known in connections if known in self._tasks}
-        self._prune_at = 2 * len(self._tasks) + 64
 
     async def stop_accepting(self) -> None:
         """Close the listening sockets, but take what has already come in."""
@@ -134,7 +121,7 @@ class Runner(web.AppRunner):
         while self.server is not None and (connections := self.server.connections):
             now = loop.time()
             for connection in connections:
-                if self._is_busy(connection):
+                if busy_task_of(connection) is not None:
                     idle_since.pop(connection, None)
                 elif now - idle_since.setdefault(connection, now) >= _LINGER_S:
                     self._close(connection)
@@ -147,7 +134,7 @@ class Runner(web.AppRunner):
         """Cancel what is still running, and close what is still open."""
         if self.server is None:
             return
-        busy = [self._tasks[known] for known in self.server.connections if self._is_busy(known)]
+        busy = [task for known in self.server.connections if (task := busy_task_of(known)) is not None]
         if busy:
             logger.warning("%d requests did not finish in time and are cancelled.", len(busy))
             for task in busy:
@@ -169,10 +156,6 @@ class Runner(web.AppRunner):
             await self.cleanup()
         except Exception:
             logger.exception("The clean-up after a failed start failed too.")
-
-    def _is_busy(self, connection: RequestHandler) -> bool:
-        task = self._tasks.get(connection)
-        return task is not None and not task.done()
 
 
 def _not_implemented() -> web.HTTPException:

@@ -1,6 +1,5 @@
 """Calling a servlet: from a request and a binding to what the servlet answers."""
 
-from asyncio import current_task
 from collections.abc import Callable
 from logging import Logger
 from typing import Any
@@ -8,7 +7,7 @@ from typing import Any
 from aiohttp import web
 
 from webkit.servlet_names import BodyTooLargeError, ServletType
-from webkit.servlet_registry import Binding
+from webkit.servlet_registry import ANSWERING, Binding
 from webkit.servlet_requests import AsyncRequest, SyncRequest, read_within
 from webkit.servlet_responses import AsyncResponse, StreamIsOver
 from webkit.servlet_sync import Pool, SyncResponse
@@ -34,42 +33,47 @@ class Calls:
 
     async def call(self, request: web.Request, mount: str, path: str, binding: Binding) -> web.StreamResponse | None:
         """Give what the servlet answers; ``None`` where it has no method for this, or its end has begun."""
-        # The task stands for the request, which cannot be in a set; a servlet that drains itself is known by it.
-        task = current_task()
-        binding.active.add(task)
+        answering = AsyncResponse(request, binding)
+        # A servlet that drains itself is known by it, in threads and tasks of its own, too.
+        ANSWERING.set(answering)
+        binding.active.add(answering)
         try:
             if binding.retired:
                 return None
-            if binding.type is ServletType.ASYNC:
-                method = getattr(binding.servlet, "do_async_" + request.method, None)
-                if method is None:
-                    return None
-                response = AsyncResponse(request, binding)
-                try:
-                    await method(AsyncRequest(request, mount, path, binding, self.body_too_large), response)
-                    return response.finish()
-                except StreamIsOver:
-                    return response.finish()
-                except Exception as error:
-                    if not response.is_complete:
-                        raise
-                    return self._end_late(request, response, error)
-            if binding.type is ServletType.SYNC:
-                method = getattr(binding.servlet, "do_" + request.method, None)
-                return None if method is None else await self._call_in_thread(method, request, mount, path, binding)
-            if not is_websocket_handler(binding.servlet):
+            if binding.type is not ServletType.ASYNC:
+                return await self._call_other(request, mount, path, binding)
+            method = getattr(binding.servlet, "do_async_" + request.method, None)
+            if method is None:
                 return None
-            asked = AsyncRequest(request, mount, path, binding, self.body_too_large)
-            return await answer_websocket(self.websocket_adapter(binding.servlet, asked), self._websockets)
+            try:
+                await method(AsyncRequest(request, mount, path, binding, self.body_too_large), answering)
+            except Exception as error:
+                if not self._is_answer(error, request, answering):
+                    raise
+            if answering.sending is not None:
+                await answering.sending
+            return answering.finish()
         finally:
-            binding.finish(task)
+            binding.finish(answering)
 
-    def _end_late(self, request: web.Request, response: AsyncResponse, error: Exception) -> web.StreamResponse:
-        """Log what went wrong behind an answer that is whole: the client has it, and nothing else comes after it."""
-        path = request.rel_url.raw_path
-        self._logger.error("Error after the answer to %s %s", request.method, path, exc_info=error)
-        request.protocol.close()
-        return response.finish()
+    def _is_answer(self, error: Exception, request: web.Request, answering: AsyncResponse) -> bool:
+        """Whether there is an answer all the same, behind which nothing else comes."""
+        if answering.is_complete:
+            path = request.rel_url.raw_path
+            self._logger.error("Error after the answer to %s %s", request.method, path, exc_info=error)
+            request.protocol.close()
+        return answering.is_complete or isinstance(error, StreamIsOver)
+
+    async def _call_other(
+        self, request: web.Request, mount: str, path: str, binding: Binding
+    ) -> web.StreamResponse | None:
+        if binding.type is ServletType.SYNC:
+            method = getattr(binding.servlet, "do_" + request.method, None)
+            return None if method is None else await self._call_in_thread(method, request, mount, path, binding)
+        if not is_websocket_handler(binding.servlet):
+            return None
+        asked = AsyncRequest(request, mount, path, binding, self.body_too_large)
+        return await answer_websocket(self.websocket_adapter(binding.servlet, asked), self._websockets)
 
     async def _call_in_thread(
         self, method: Callable[..., Any], request: web.Request, mount: str, path: str, binding: Binding

@@ -17,13 +17,18 @@ import threading
 from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import Future, InvalidStateError
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from logging import Logger
-from typing import Any
+from typing import Any, Final
 
 from webkit.servlet_names import HTTP_MAX_BODY_SIZE, ServletType, max_body_size_of
 from webkit.servlet_paths import Prefixes
 
 __all__ = ["Binding", "Registry"]
+
+
+#: What stands for the request that is served here, among those that are active.
+ANSWERING: "Final[ContextVar[object]]" = ContextVar("webkit.servlets.answering", default=None)
 
 
 class Binding:
@@ -64,13 +69,13 @@ class Binding:
         self.is_draining = False
         #: What closes the WebSockets that are open, from any thread.
         self.closers: set[Callable[[], object]] = set()
-        #: What serves the requests that run.
+        #: What stands for the requests that run.
         self.active: set[object] = set()
         self._idle: Future[None] | None = None
 
-    def finish(self, task: object) -> None:
-        """Note that the request that *task* serves is over."""
-        self.active.discard(task)
+    def finish(self, answering: object) -> None:
+        """Note that the request that *answering* stands for is over."""
+        self.active.discard(answering)
         if self.retired and not self.active and self._idle is not None:
             _settle(self._idle)
 
@@ -200,7 +205,7 @@ class Registry:
         if binding is None:
             return False
         # A servlet that drains itself would wait for itself.
-        binding.active.discard(asyncio.current_task())
+        binding.active.discard(ANSWERING.get())
         with self._ending(binding, timeout):
             async with asyncio.timeout(timeout):
                 await asyncio.wrap_future(binding.when_idle())
@@ -215,6 +220,7 @@ class Registry:
         binding = self.retire(path)
         if binding is None:
             return False
+        binding.active.discard(ANSWERING.get())
         with self._ending(binding, timeout):
             binding.when_idle().result(timeout)
         return True

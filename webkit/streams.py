@@ -11,7 +11,7 @@ from typing import Any, Final, Protocol, runtime_checkable
 
 from aiohttp import WSCloseCode, web
 
-from webkit.responses import HEADERS_ONLY, RUNNING
+from webkit.responses import HEADERS_ONLY, is_running
 
 __all__ = ["EndsItself", "OpenStreams", "drop_body", "end_with_headers"]
 
@@ -38,7 +38,7 @@ def end_with_headers(request: web.Request) -> None:
     # Cancelling is noticed where the handler waits; one that only writes never does, and would hold the loop.
     request.writer.write = _refuse_body  # type: ignore[method-assign]
     task = asyncio.current_task()
-    if request.get(RUNNING) and task is not None:
+    if is_running(request) and task is not None:
         task.cancel()
 
 

@@ -132,7 +132,7 @@ from aiohttp.web import (
     view,
 )
 
-from webkit.access import translate_log_format
+from webkit.accessformat import translate_log_format
 from webkit.application import Application
 from webkit.compat import HttpVersion as HttpVersion
 from webkit.compat import MsgType as MsgType

@@ -22,6 +22,7 @@ class Peer:
     title: str
     words: tuple[str, ...]  #: the command line behind ``python``; ``{port}`` is filled in
     module: str  #: whose import is measured
+    used: str = ""  #: the modules of an application's class and its like, where that one loads them only when asked for
     lacks: frozenset[str] = frozenset()  #: of the headers that a server owes
     is_pinned: bool = True  #: whether it has one core, as all others; who has not is not compared
 
@@ -42,7 +43,13 @@ PLAIN: Final = "plain"
 PEERS: Final = {
     peer.name: peer
     for peer in (
-        Peer(name=WEBKIT, title="webkit", words=("-m", "bench.peers.webkit_app", "{port}"), module="webkit"),
+        Peer(
+            name=WEBKIT,
+            title="webkit",
+            words=("-m", "bench.peers.webkit_app", "{port}"),
+            module="webkit",
+            used="webkit.application, webkit.views",
+        ),
         Peer(
             name=AIOHTTP,
             title="bare aiohttp",
