@@ -203,6 +203,15 @@ def test_after_its_end_each_line_is_written_at_once(pipe: Pipe) -> None:
     assert pipe.read() == b"two\n"
 
 
+def test_after_its_end_nobody_waits_for_a_pipe_that_nobody_reads(pipe: Pipe) -> None:
+    for _ in range(MORE_THAN_A_PIPE_TAKES // 1024):
+        pipe.lines.write("x" * 1023)
+    assert not pipe.lines.flush(0.01)
+    pipe.lines.close()
+    for _ in range(3):
+        pipe.lines.write("for nobody")
+
+
 # The process
 
 

@@ -317,6 +317,35 @@ async def test_a_connection_is_kept_for_the_next_request_until_the_stop() -> Non
 # The stop
 
 
+@pytest.mark.parametrize("error", [False, True], ids=["answer", "HTTP error"])
+@pytest.mark.parametrize("count", [1, 2])
+async def test_the_last_answer_during_the_stop_says_that_the_connection_closes(count: int, error: bool) -> None:
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    async def wait(request: web.Request) -> web.StreamResponse:
+        begun.set()
+        await go_on.wait()
+        if error:
+            raise web.HTTPConflict(text="hello")
+        return web.Response(text="hello")
+
+    app = Application()
+    app.add_get("/", wait)
+    server = Server(app, FREE)
+    await server.start()
+    reader, writer = await connect(server)
+    writer.write(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n" * count)
+    await begun.wait()
+    await server.runner.stop_accepting()
+    go_on.set()
+    answers = await asyncio.wait_for(reader.read(), 20)
+    heads = [answer.partition(b"\r\n\r\n")[0] for answer in answers.split(b"HTTP/1.1 ")[1:]]
+    assert len(heads) == count
+    assert [b"Connection: close" in head for head in heads] == [False] * (count - 1) + [True]
+    writer.close()
+    await server.stop()
+
+
 @both_kinds
 async def test_on_shutdown_is_sent_once_then_contexts_are_left_and_on_cleanup_is_sent(make: Make) -> None:
     notes: list[str] = []

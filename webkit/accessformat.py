@@ -5,7 +5,7 @@ The directives are aiohttp's, and some more of Apache's:
 ========================= =========================================================================
 ``%a``                    address of the client
 ``%t``, ``%{FORMAT}t``    when the request came; as ``strftime`` writes it, ``%{iso}t`` as RFC 3339 does
-``%r``                    first line of the request
+``%r``                    first line of the request, as it was sent
 ``%m``, ``%U``, ``%q``    its method, its path, its query with the ``?``
 ``%H``                    its protocol
 ``%s``                    status
@@ -164,7 +164,8 @@ class _Compiler:
             return escaped
         # PERF: hardly a line has anything to escape, and a look at the whole of it is enough to know.
         self._names["escaped"] = escaped
-        checks = [f"line.count({mark!r}) == {literal.count(mark)}" for mark in ('"', "\\")]
+        counts = {mark: literal.count(mark) for mark in ('"', "\\")}
+        checks = [f"line.count({mark!r}) == {n}" if n else f"{mark!r} not in line" for mark, n in counts.items()]
         is_plain = " and ".join([f"(line := {self._line(value for value, _ in self._values)}).isprintable()", *checks])
         return self._make(f"line if {is_plain} else escaped(request, response, seconds)")
 

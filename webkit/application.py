@@ -25,7 +25,7 @@ from webkit.requests import APPLICATION, application_of, build_url
 from webkit.resources import TableRoute
 from webkit.responses import PREPARED
 from webkit.router import Decorator, RouteAdder, Router, refuse_lost_slash
-from webkit.routing import MountPoint, NameAlias, RouteTable, TrailingSlash, note_begun
+from webkit.routing import Frozen, MountPoint, NameAlias, RouteTable, TrailingSlash, note_begun
 from webkit.serverlog import ServerLog
 from webkit.servlet_names import is_servlet
 from webkit.streams import OpenStreams, drop_body, end_with_headers
@@ -84,7 +84,8 @@ class Application(RouteAdder, OldApplication, MutableMapping[str | web.AppKey[An
         )
         self.aiohttp[APPLICATION] = self
         self._parent: Application | None = None
-        self._has_boundary = False
+        self._has_children = False
+        self._boundary = as_aiohttp_middleware(self._call_through)
         self._streams = OpenStreams()
         #: The error boundary around everything.
         self.errors = Boundary(self.aiohttp, self.logger, inflates="auto_decompress" not in (handler_args or {}))
@@ -201,6 +202,7 @@ class Application(RouteAdder, OldApplication, MutableMapping[str | web.AppKey[An
         child = thing.aiohttp if isinstance(thing, Application) else thing
         self._check_child(child)
         self._install_boundary()
+        self._has_children = True
         try:
             _check_domain(str(domain))
             take_full_names(self.aiohttp.add_domain(domain, child))
@@ -260,9 +262,7 @@ class Application(RouteAdder, OldApplication, MutableMapping[str | web.AppKey[An
 
     async def _on_startup(self, _: web.Application) -> None:
         await self.on_startup.send(self)
-        theirs = self.aiohttp.middlewares or self._table.has_foreign_routes()
-        if theirs and not self.aiohttp.pre_frozen:
-            self._install_boundary()  # their errors and compressed bodies are treated as those of all others
+        self._settle_boundary()
         # A mount further up has indexed everything anew, and the table must stay the last one.
         self._table.move_to_end()
 
@@ -291,21 +291,39 @@ class Application(RouteAdder, OldApplication, MutableMapping[str | web.AppKey[An
     # The boundary: webkit's middlewares around everything under the application
 
     def _install_boundary(self) -> None:
-        if not self._has_boundary:
-            self._has_boundary = True
-            self.aiohttp.middlewares.insert(0, as_aiohttp_middleware(self._boundary))
+        if self._boundary not in self.aiohttp.middlewares:
+            self.aiohttp.middlewares.insert(0, self._boundary)
 
-    def _boundary(self, request: web.Request, handler: Handler) -> Awaitable[web.StreamResponse]:
+    def _settle_boundary(self) -> None:
+        """Decide, right before the application freezes, whether its requests come through aiohttp's middlewares.
+
+        What of aiohttp's is around or beside the routes has to: its errors and compressed bodies are treated as those
+        of all others. Where there is nothing of the kind, the routes have their chains, and misses have one.
+        """
+        # PERF: aiohttp's way to call a single middleware takes as long as five of webkit's.
+        if self.aiohttp.pre_frozen:
+            return
+        has_boundary = self._boundary in self.aiohttp.middlewares
+        is_alone = len(self.aiohttp.middlewares) == has_boundary and not self._has_children
+        if not is_alone or self._table.has_foreign_routes(with_folders=has_boundary):
+            self._install_boundary()
+        elif has_boundary:
+            self.aiohttp.middlewares.remove(self._boundary)
+
+    def _call_through(self, request: web.Request, handler: Handler) -> Awaitable[web.StreamResponse]:
         if handler is self._table.call_inner:  # none of aiohttp's middlewares is in between
             return request.match_info.route.chain(request)  # type: ignore[attr-defined, no-any-return]
         return self.errors.guard(compose(self.middlewares, handler))(request)
 
-    def _before_freeze(self) -> tuple[Sequence[Middleware], bool]:
+    def _before_freeze(self) -> Frozen:
         check_signals(self)
         signals = (self.on_startup, self.on_shutdown, self.on_cleanup, self.on_response_prepare)
         for changeable in (self.middlewares, self.cleanup_ctx, *signals):
             changeable.freeze()
-        return tuple(self.middlewares), self._has_boundary
+        has_boundary = self._boundary in self.aiohttp.middlewares
+        wants_misses = not has_boundary and (self.middlewares or self.errors.has_handlers)
+        answer_miss = self.errors.guard(compose(self.middlewares, _raise_miss)) if wants_misses else None
+        return Frozen(tuple(self.middlewares), has_boundary, answer_miss)
 
     def _mount_application(self, prefix: str, thing: Application | web.Application, name: str | None) -> None:
         if not prefix:
@@ -315,12 +333,14 @@ class Application(RouteAdder, OldApplication, MutableMapping[str | web.AppKey[An
         if any("rule" in resource.get_info() for resource in child.router.resources()):
             raise ConfigError(f"{thing!r} has domains, which cannot be below a path. Add them at the top.")
         self._install_boundary()
+        self._has_children = True
         point = MountPoint(self._table, prefix)
         self.aiohttp.router.register_resource(point)
         point.target = self.aiohttp.add_subapp(prefix, child)
         self._adopt(thing, child, name)
 
     def _check_child(self, child: Any) -> None:
+        """Refuse what cannot be put into this application; it is frozen when it is, so this is its last moment."""
         if not isinstance(child, web.Application):
             raise ConfigError(f"{child!r} is no application.")
         if child is self.aiohttp or child.frozen or child.pre_frozen:
@@ -328,6 +348,8 @@ class Application(RouteAdder, OldApplication, MutableMapping[str | web.AppKey[An
                 f"{child.get(APPLICATION, child)!r} is mounted or served already. An application lives once: make "
                 "another one for a second place."
             )
+        if APPLICATION in child:
+            child[APPLICATION]._settle_boundary()  # noqa: SLF001 - one of our own
 
     def _adopt(self, thing: Application | web.Application, child: web.Application, name: str | None) -> None:
         """Note the parent, and the names that the routes of *child* have here."""
@@ -421,6 +443,12 @@ class Application(RouteAdder, OldApplication, MutableMapping[str | web.AppKey[An
                 "The state of a serving application cannot change. Set it at startup, or put an object there whose "
                 "content you change."
             )
+
+
+async def _raise_miss(request: web.Request) -> web.StreamResponse:
+    """Raise the 404 or 405 that aiohttp's router has found."""
+    error = request.match_info.http_exception
+    raise error if error is not None else web.HTTPNotFound
 
 
 class _Middlewares(FreezableList[Middleware]):

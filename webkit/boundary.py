@@ -58,6 +58,11 @@ class Boundary:
             raise ConfigError(f"{name_of(handler)} must be 'async def handler(request, error)'.")
         self._handlers[what] = handler
 
+    @property
+    def has_handlers(self) -> bool:
+        """Whether any error has a handler."""
+        return bool(self._handlers)
+
     def guard(self, handler: Handler) -> Handler:
         """Put the boundary around *handler*."""
 
@@ -84,15 +89,18 @@ class Boundary:
         if hdrs.CONTENT_ENCODING in request.headers and self._inflates and self._is_outermost(request):
             inflate_body(request)
 
-    def enter(self, call: Direct, origin: str) -> Handler:
+    def enter(self, call: Direct, origin: str, inner: Handler) -> Handler:
         """Put the boundary around *call*, named *origin*, for a route of webkit's: its match info keeps what is noted.
 
         It is the one coroutine of ours between aiohttp and the handler, and makes the response of what that returns.
+        *inner* is what a middleware gets that resolves its request once more: no middleware runs twice.
         """
         function, takes_request, takes_values = call
 
         async def entered(request: web.Request) -> web.StreamResponse:
             match_info: Any = request.match_info
+            if match_info.is_running:
+                return await inner(request)
             try:
                 request[REQUEST_ID]
             except KeyError:

@@ -122,7 +122,8 @@ class LineWriter:
     def _start(self) -> None:
         with self._starting:
             if self._is_closed:
-                self._write_lines()
+                if not self._is_stuck:  # or the process would never end
+                    self._write_lines()
             elif self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="webkit-log-lines", daemon=True)
                 try:
@@ -155,7 +156,8 @@ class LineWriter:
         self._is_stuck = False
         if self._lost:
             lost, self._lost = self._lost, 0
-            logger.warning("%d lines of the log were lost: the standard error did not take them.", lost)
+            with suppress(Exception):  # a handler of somebody; the thread has to go on
+                logger.warning("%d lines of the log were lost: the standard error did not take them.", lost)
 
     def _taken(self) -> Iterator[str]:
         """Take what is there now; what comes meanwhile is for the next time."""

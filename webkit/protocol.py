@@ -14,10 +14,10 @@ from aiohttp import EMPTY_PAYLOAD, StreamReader, web
 from aiohttp.http import HttpProcessingError
 from aiohttp.web_request import BaseRequest
 
-from webkit._aiohttp import wrap_parser
+from webkit._aiohttp import has_queued_requests, wrap_parser
 from webkit.accessformat import REQUEST_LINE
 from webkit.checks import Limits, Refusal, explain, request_line_of
-from webkit.errors import ConfigError
+from webkit.errors import ConfigError, HTTPNotImplemented
 from webkit.framing import BadFraming, Framing
 from webkit.refusals import speak_http11
 from webkit.serverlog import ServerLog
@@ -48,7 +48,8 @@ _FAILURES: Final = (BadFraming, HttpProcessingError, ValueError)
 class Server(web.Server):
     """aiohttp's low-level server (``web.Server``) with :class:`Connection` for each client.
 
-    *options* are those of aiohttp's protocol class, such as ``keepalive_timeout`` or ``max_field_size``.
+    *options* are those of aiohttp's protocol class, such as ``keepalive_timeout`` or ``max_field_size``. With
+    *is_for_application* the handler is that of a ``web.Application``, which knows nothing of ``CONNECT``.
 
     Raises:
         ConfigError: there is no such option.
@@ -61,8 +62,11 @@ class Server(web.Server):
         request_factory: Callable[..., BaseRequest] | None = None,
         handler_cancellation: bool = False,
         loop: asyncio.AbstractEventLoop | None = None,
+        is_for_application: bool = False,
         **options: Any,
     ) -> None:
+        self._is_for_application = is_for_application
+        self._keeps_alive = True
         log = options.get("logger")
         options["logger"] = log if isinstance(log, ServerLog) else ServerLog(log)
         self._options = _LIMITS | options
@@ -76,16 +80,38 @@ class Server(web.Server):
 
     def __call__(self) -> "Connection":
         """Make what serves one connection (``loop.create_server`` calls this)."""
-        return Connection(self, loop=asyncio.get_running_loop(), **self._options)
+        loop = asyncio.get_running_loop()
+        made = Connection(self, loop=loop, refuses_connect=self._is_for_application, **self._options)
+        if not self._keeps_alive:
+            made.stop_keeping_alive()
+        return made
+
+    def stop_keeping_alive(self) -> None:
+        """Close each connection with its next answer, if the client has sent nothing more meanwhile."""
+        self._keeps_alive = False
+        for connection in self.connections:
+            if isinstance(connection, Connection):
+                connection.stop_keeping_alive()
 
 
 class Connection(web.RequestHandler):
     """aiohttp's protocol for one connection, whose malformed requests have the right status and one line in the log."""
 
-    def __init__(self, manager: web.Server, *, loop: asyncio.AbstractEventLoop, **options: Any) -> None:
+    def __init__(
+        self, manager: web.Server, *, loop: asyncio.AbstractEventLoop, refuses_connect: bool = False, **options: Any
+    ) -> None:
         super().__init__(manager, loop=loop, **options)
         limits = _limits(self.max_line_size, self.max_field_size, self.max_headers)
-        wrap_parser(self, partial(_Parser, limits=limits))
+        wrap_parser(self, partial(_Parser, limits=limits, connection=self if refuses_connect else None))
+
+    def stop_keeping_alive(self) -> None:
+        """Close the connection with the next answer, if the client has sent nothing more meanwhile."""
+        # PERF: here and below, a method that overrides would be called for all answers.
+        self.finish_response = self._finish_and_close  # type: ignore[method-assign]
+
+    def refuse_connect(self) -> None:
+        """Answer with 501 where nobody takes the ``CONNECT`` that comes next."""
+        self.finish_response = self._finish_connect  # type: ignore[method-assign]
 
     def handle_error(
         self, request: BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None
@@ -104,9 +130,24 @@ class Connection(web.RequestHandler):
         title = HTTPStatus(exc.refusal.status).phrase
         answer = web.Response(status=exc.refusal.status, text=f"{exc.refusal.status}: {title}\n{exc.refusal.detail}")
         answer.force_close()
-        # PERF: only the last answer comes here; a method that overrides would be called for all.
         self.finish_response = self._finish_last  # type: ignore[method-assign]
         return answer
+
+    async def _finish_and_close(
+        self, request: BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
+        if isinstance(resp, web.StreamResponse) and not has_queued_requests(self):
+            resp.force_close()
+        return await super().finish_response(request, resp, start_time)
+
+    async def _finish_connect(
+        self, request: BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
+        if request.method == "CONNECT" and isinstance(resp, web.HTTPException) and resp.status == 404:
+            # aiohttp's router knows no path to look for: nobody was asked.
+            resp = HTTPNotImplemented()
+            resp.force_close()
+        return await super().finish_response(request, resp, start_time)
 
     async def _finish_last(
         self, request: BaseRequest, resp: web.StreamResponse, start_time: float | None
@@ -143,10 +184,20 @@ class _Parser:
     Each idle connection has one, so there is little in it: a framing only from the first data on that needs it.
     """
 
-    __slots__ = ("_feed", "_has_failed", "_limits", "_parser", "_payload", "_used_framing", "message_consumed")
+    __slots__ = (
+        "_connection",
+        "_feed",
+        "_has_failed",
+        "_limits",
+        "_parser",
+        "_payload",
+        "_used_framing",
+        "message_consumed",
+    )
 
-    def __init__(self, parser: Any, limits: Limits) -> None:
+    def __init__(self, parser: Any, limits: Limits, connection: Connection | None = None) -> None:
         self._parser = parser
+        self._connection = connection
         self._limits = limits
         self._used_framing: Framing | None = None
         self._payload: StreamReader | None = None
@@ -246,6 +297,8 @@ class _Parser:
             head, self._payload = result[0][-1]
             if head.url is None:  # CONNECT as HTTP/0.9; aiohttp would crash
                 raise BadFraming(400, "The address is missing.")
+            if self._connection is not None and head.method == "CONNECT":
+                self._connection.refuse_connect()
         if result[1]:
             # What follows belongs to another protocol; where the application declines that, it comes here again.
             self._used_framing = None

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["INDEX_PREFIX", "DynamicResource", "MatchInfo", "Miss", "PlainResource", "TableRoute"]
 
 # The error boundary of an application: puts itself around the call of a named endpoint.
-Enter = Callable[[Direct, str], Handler]
+Enter = Callable[[Direct, str, Handler], Handler]
 
 # No path starts like this, so aiohttp's router never comes to the resources indexed under it.
 INDEX_PREFIX: Final = "webkit:"
@@ -59,15 +59,24 @@ class MatchInfo(web.UrlMappingMatchInfo):
 
 
 class Miss(web.UrlMappingMatchInfo):
-    """aiohttp's 404 or 405, with webkit's way to meet an expectation: aiohttp's invites a body, to refuse it then."""
+    """aiohttp's 404 or 405, with webkit's way to meet an expectation: aiohttp's invites a body, to refuse it then.
 
-    __slots__ = ("_miss",)
+    *answer* is called in the place of aiohttp's handler, which raises the error.
+    """
 
-    def __init__(self, miss: web.UrlMappingMatchInfo) -> None:
+    __slots__ = ("_answer", "_miss")
+
+    def __init__(self, miss: web.UrlMappingMatchInfo, answer: Handler | None = None) -> None:
         super().__init__({}, miss.route)
         self._miss = miss
+        self._answer = answer
         for app in reversed(miss.apps):
             self.add_app(app)
+
+    @property
+    def handler(self) -> Any:
+        """What aiohttp calls."""
+        return self._answer or self._miss.handler
 
     @property
     def http_exception(self) -> web.HTTPException | None:
@@ -145,11 +154,11 @@ class TableRoute(web.ResourceRoute):
         inner = compose(self.middlewares, self._plain)
         if self.limits is not None:
             inner = _within(self.limits, inner)
+        self.inner = inner
         #: With the middlewares of the application around it: what the boundary calls.
         self.chain = self._enter(enter, compose(middlewares, inner))
-        self.inner = inner if shared else self._enter(enter, inner)
         # PERF: aiohttp caches the chains of 1,024 handlers; with one entry for all, any number of routes is one.
-        self.entry = shared or self.inner
+        self.entry = shared or self.chain
         if hasattr(self.endpoint, "get_request_config"):
             self.entry = _with_cors_config(self.entry, self.endpoint)
 
@@ -157,8 +166,9 @@ class TableRoute(web.ResourceRoute):
         """Put the boundary around *chain*, and around the endpoint itself where that is all there is of it."""
         binding = self._binding
         if chain is self._plain and binding is not None:
-            return enter(binding.direct or Direct(chain, takes_request=True, takes_values=False), binding.origin)
-        return enter(Direct(chain, takes_request=True, takes_values=False), "a middleware")
+            direct = binding.direct or Direct(chain, takes_request=True, takes_values=False)
+            return enter(direct, binding.origin, self.inner)
+        return enter(Direct(chain, takes_request=True, takes_values=False), "a middleware", self.inner)
 
     def _prepare(self, endpoint: Endpoint, template: Template) -> Handler:
         """Give the coroutine function that calls *endpoint* and makes a response of what it returns."""

@@ -6,7 +6,7 @@ everything else there when the application freezes. What is added straight to ai
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Final, Literal, get_args
+from typing import Any, Final, Literal, NamedTuple, get_args
 
 from aiohttp import HttpVersion11, hdrs, web
 from yarl import URL
@@ -21,7 +21,7 @@ from webkit.requests import APPLICATION, add_query, url_of
 from webkit.resources import INDEX_PREFIX, DynamicResource, Enter, MatchInfo, Miss, PlainResource, TableRoute
 from webkit.types import Handler, Middleware
 
-__all__ = ["MountPoint", "NameAlias", "RouteTable", "TrailingSlash", "note_begun"]
+__all__ = ["Frozen", "MountPoint", "NameAlias", "RouteTable", "TrailingSlash", "note_begun"]
 
 #: What becomes of a path that misses or has a slash at its end too much: 404, a redirect (308), or the route itself.
 TrailingSlash = Literal["strict", "redirect", "ignore"]
@@ -31,6 +31,20 @@ Resolved = tuple[web.UrlMappingMatchInfo | None, set[str]]
 
 # The table that has found nothing and asks what the others have.
 _STEPS_BACK: "Final[web.RequestKey[Any]]" = web.RequestKey("webkit.steps_back", object)
+
+# Whether 404 or 405 was found for a request.
+_MISSED: Final = web.RequestKey("webkit.missed", bool)
+
+
+class Frozen(NamedTuple):
+    """What an application has around its routes when it freezes.
+
+    *answer_miss* answers 404 and 405, where requests do not come through the boundary and somebody wants to see them.
+    """
+
+    middlewares: Sequence[Middleware]
+    is_behind_boundary: bool
+    answer_miss: Handler | None
 
 
 class _Unlisted(web.AbstractResource):
@@ -66,13 +80,13 @@ class RouteTable(_Unlisted):
         router: web.UrlDispatcher,
         *,
         enter: Enter,
-        before_freeze: Callable[[], tuple[Sequence[Middleware], bool]],
+        before_freeze: Callable[[], Frozen],
         trailing_slash: TrailingSlash = "strict",
     ) -> None:
         """Register with *router*.
 
-        *enter* puts the error boundary around an endpoint; *before_freeze* gives the middlewares of the application,
-        and whether all of its requests come through the boundary anyway.
+        *enter* puts the error boundary around an endpoint; *before_freeze* gives what the application has around
+        them, which may not change any more.
         """
         super().__init__()
         self.resources: list[PlainResource | DynamicResource] = []
@@ -91,6 +105,7 @@ class RouteTable(_Unlisted):
         self._literal: dict[str, dict[str, TableRoute]] = {}
         self._rests: dict[str, Rest[PlainResource | DynamicResource]] = {}
         self._only_rest: Rest[PlainResource | DynamicResource] | None = None
+        self._answer_miss: Handler | None = None
         self._before_freeze = before_freeze
         if trailing_slash not in get_args(TrailingSlash):
             raise ConfigError(f"trailing_slash={trailing_slash!r}: choose one of {', '.join(get_args(TrailingSlash))}.")
@@ -207,10 +222,11 @@ class RouteTable(_Unlisted):
                 return match, allowed
         return None, allowed
 
-    def has_foreign_routes(self) -> bool:
-        """Whether aiohttp's router has routes of its own; those of its folders take no bodies, and do not count."""
-        ours = (_Unlisted, PlainResource, DynamicResource, web.StaticResource)
-        return any(len(resource) > 0 and not isinstance(resource, ours) for resource in self._router.resources())
+    def has_foreign_routes(self, *, with_folders: bool) -> bool:
+        """Whether aiohttp's router has routes of its own, or folders where those count."""
+        ours = (_Unlisted, PlainResource, DynamicResource)
+        foreign = [known for known in self._router.resources() if len(known) > 0 and not isinstance(known, ours)]
+        return any(with_folders or not isinstance(known, web.StaticResource) for known in foreign)
 
     def move_to_end(self) -> None:
         """Stand behind everything that aiohttp's router holds under the same key."""
@@ -228,13 +244,13 @@ class RouteTable(_Unlisted):
         """Compose the chain of every route; called by aiohttp when the application freezes or is mounted."""
         if self.frozen:
             return
-        middlewares, behind_boundary = self._before_freeze()
+        middlewares, is_behind_boundary, self._answer_miss = self._before_freeze()
         self.frozen = True
-        shared = self.call_inner if behind_boundary else None
+        shared = self.call_inner if is_behind_boundary else None
         routes = [route for resource in self.resources for route in resource.table_routes]
         for route in (*routes, self._slash_route, self._whole_server):
             route.compile(middlewares, self._enter, shared)
-        self._refused.compile((), lambda call, origin: closing(self._enter(call, origin)), shared)
+        self._refused.compile((), lambda *call: closing(self._enter(*call)), shared)
         self._prepared_matcher()
         self.move_to_end()
 
@@ -294,17 +310,23 @@ class RouteTable(_Unlisted):
         if not allowed and self._trailing_slash != "strict":
             match, allowed = self._find_with_other_slash(request.method, path)
             take_limits(request, match)
-        if match is None and request.headers.get(hdrs.EXPECT) and request.get(_STEPS_BACK) is not self:
+        is_ours = self._answer_miss is not None or hdrs.EXPECT in request.headers
+        if match is None and is_ours and request.get(_STEPS_BACK) is not self:
             return await self._miss(request), allowed
         return match, allowed
 
     async def _miss(self, request: web.Request) -> web.UrlMappingMatchInfo:
-        """Give aiohttp's own 404 or 405, as one that does not tell the client to send its body."""
+        """Give aiohttp's own 404 or 405, as one that comes through the middlewares and invites no body."""
         # Only aiohttp's router knows what is allowed elsewhere, so it is asked once more, without this table's answer.
         request[_STEPS_BACK] = self
         found = await self._router.resolve(request)
         del request[_STEPS_BACK]
-        return found if found.http_exception is None else Miss(found)
+        if found.http_exception is None:
+            return found
+        # A middleware that asks once more is within the chain already.
+        answer = None if request.get(_MISSED) else self._answer_miss
+        request[_MISSED] = True
+        return Miss(found, answer)
 
     def _find_with_other_slash(self, method: str, path: str) -> tuple[MatchInfo | None, set[str]]:
         match, allowed = self.find(method, path[:-1] if path.endswith("/") else path + "/")

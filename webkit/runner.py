@@ -5,15 +5,15 @@ import logging
 import re
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import Any, Final
+from functools import partial
+from typing import Any, Final, TypeAlias
 
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
-from webkit._aiohttp import busy_task_of, has_queued_requests, replace_server
+from webkit._aiohttp import busy_task_of, replace_server
 from webkit.access import AccessLogger
 from webkit.config import ServerConfig
-from webkit.errors import HTTPNotImplemented
 from webkit.protocol import Server
 from webkit.requests import REQUEST_ID, new_request_id
 
@@ -34,6 +34,9 @@ _CANCEL_S: Final = 1.0
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
 
 
+_RequestHandler: TypeAlias = Callable[[Any], Awaitable[web.StreamResponse]]
+
+
 class Runner(web.AppRunner):
     """aiohttp's runner, which also knows the connections that serve a request, and shuts down once."""
 
@@ -48,45 +51,20 @@ class Runner(web.AppRunner):
             handler_cancellation=config.handler_cancellation,
         )
         self._request_id_header = config.request_id_header
-        self._draining = False
         self._closing: list[asyncio.Transport] = []
         self._was_shut_down = False
-        self._handle: Callable[[Any], Awaitable[web.StreamResponse]] | None = None
 
     async def setup(self) -> None:
-        """Start the application, and watch the requests that aiohttp hands over."""
+        """Start the application, and give an id to each request that aiohttp hands over."""
         await super().setup()
         if self.server is not None:
-            self._handle = self.server.request_handler
-            self.server.request_handler = self._watch
-            replace_server(self, Server)
-
-    async def _watch(self, request: web.BaseRequest) -> web.StreamResponse:
-        request[REQUEST_ID] = new_request_id() if self._request_id_header is None else self._id_of(request)
-        try:
-            response = await self._handle(request)  # type: ignore[misc]
-        except web.HTTPException as error:
-            if request.method == "CONNECT" and error.status == 404:
-                # aiohttp's router knows no path to look for: nobody was asked.
-                raise _not_implemented() from None
-            self._close_after(request, error)
-            raise
-        if self._draining:
-            self._close_after(request, response)
-        return response
-
-    def _id_of(self, request: web.BaseRequest) -> str:
-        """Give the id that a trusted proxy has given, or a new one."""
-        given = request.headers.get(self._request_id_header or "", "")
-        return given if _REQUEST_ID.fullmatch(given) else new_request_id()
-
-    def _close_after(self, request: web.BaseRequest, response: Any) -> None:
-        if self._draining and isinstance(response, web.StreamResponse) and not has_queued_requests(request.protocol):
-            response.force_close()
+            self.server.request_handler = _numbered(self.server.request_handler, self._request_id_header)
+            replace_server(self, partial(Server, is_for_application=True))
 
     async def stop_accepting(self) -> None:
         """Close the listening sockets, but take what has already come in."""
-        self._draining = True
+        if isinstance(self.server, Server):
+            self.server.stop_keeping_alive()
         await self._take_waiting_connections()
         for site in self.sites:
             await site.stop()
@@ -158,7 +136,17 @@ class Runner(web.AppRunner):
             logger.exception("The clean-up after a failed start failed too.")
 
 
-def _not_implemented() -> web.HTTPException:
-    error = HTTPNotImplemented()
-    error.force_close()
-    return error
+def _numbered(handle: _RequestHandler, header: str | None) -> _RequestHandler:
+    """Give *handle* with an id for each request: a new one, or what a trusted proxy has put into *header*."""
+
+    # PERF: no coroutines, which would be one more for each request.
+    def number(request: web.BaseRequest) -> Awaitable[web.StreamResponse]:
+        request[REQUEST_ID] = new_request_id()
+        return handle(request)
+
+    def take_number(request: web.BaseRequest) -> Awaitable[web.StreamResponse]:
+        given = request.headers.get(header or "", "")
+        request[REQUEST_ID] = given if _REQUEST_ID.fullmatch(given) else new_request_id()
+        return handle(request)
+
+    return number if header is None else take_number
