@@ -158,6 +158,33 @@ async def test_the_words_of_a_status_can_be_said(serve: Serve, kind: str, messag
 
 
 @pytest.mark.parametrize("kind", KINDS)
+async def test_content_says_its_own_status_and_words(serve: Serve, kind: str) -> None:
+    """IP-096, IP-090."""
+
+    def do(response: Any) -> Any:
+        response.set_response(500, "Broken")
+        return response.send_content(200, "")
+
+    client = await serve_both(serve, kind, do)
+    async with client.session.get(client.url / "plugins/it") as answer:
+        assert (answer.status, answer.reason) == (200, "OK")
+
+
+async def test_a_servlet_that_is_no_coroutine_function_says_so(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
+    """IP-051: what it gives is awaited, whatever it is."""
+    wanted: list[Any] = [None]
+
+    def plain(request: AsyncRequest, response: AsyncResponse) -> Any:
+        return wanted[0] if wanted[0] is None else asyncio.ensure_future(response.send_content(200, "abc"))
+
+    client = await serve_servlet(serve, plain)
+    assert (await client.get("/plugins/it")).status == 500
+    assert "can't be used in 'await' expression" in caplog.text
+    wanted[0] = "a future"
+    assert (await client.get("/plugins/it")).text == "abc"
+
+
+@pytest.mark.parametrize("kind", KINDS)
 async def test_a_status_that_nobody_knows_has_no_words(serve: Serve, kind: str) -> None:
     """IP-090."""
     client = await serve_both(serve, kind, lambda response: response.send_content(299, "x"))

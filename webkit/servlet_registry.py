@@ -73,10 +73,9 @@ class Binding:
         self.active: set[object] = set()
         self._idle: Future[None] | None = None
 
-    def finish(self, answering: object) -> None:
-        """Note that the request that *answering* stands for is over."""
-        self.active.discard(answering)
-        if self.retired and not self.active and self._idle is not None:
+    def settle(self) -> None:
+        """Tell who waits for it when no request runs any more; called behind each that is over once the end began."""
+        if not self.active and self._idle is not None:
             _settle(self._idle)
 
     def when_idle(self) -> "Future[None]":

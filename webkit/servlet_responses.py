@@ -1,6 +1,5 @@
 """The response of an asynchronous servlet: it sends at once what the servlet says, in as few steps as that takes."""
 
-import asyncio
 import re
 from contextlib import suppress
 from functools import lru_cache
@@ -34,15 +33,13 @@ class AsyncResponse(AbstractAsyncHTTPServletResponse):
     _reason: str | None = None
     _headers: CIMultiDict[str] | None = None
     _is_events = False
-    _is_over = False
+    _is_waiting = False
     #: What is sent, from the headers on.
-    _response: web.StreamResponse | None = None
+    response: web.StreamResponse | None = None
     #: Bytes of the body that were announced and are still to come; ``None`` for any number.
     _left: int | None = None
     #: Whether the whole answer is there, and was sent or is about to be.
     is_complete = False
-    #: What sends a whole answer while the servlet goes on.
-    sending: "asyncio.Task[None] | None" = None
 
     def __init__(self, request: web.Request, binding: Binding) -> None:
         self._request = request
@@ -50,13 +47,8 @@ class AsyncResponse(AbstractAsyncHTTPServletResponse):
 
     def set_response(self, code: int, message: str | None = None) -> None:
         """Say the status and perhaps its words."""
-        if self._response is not None:
-            self._check_open("the response code")
-        if message is None and code.__class__ is int and 200 <= code <= 999:
-            self._status = code  # PERF: nearly all are like this
-            self._reason = None
-        else:
-            self._status, self._reason = check_status(code, message)
+        self._check_open("the response code")
+        self._status, self._reason = check_status(code, message)
 
     def set_header(self, name: str, value: Any) -> None:
         """Set a header in the place of those of that name."""
@@ -74,14 +66,14 @@ class AsyncResponse(AbstractAsyncHTTPServletResponse):
 
     async def end_headers(self) -> None:
         """Send the headers; the second time does nothing."""
-        if self._response is not None:
+        if self.response is not None:
             return
         self._left = announced_length(self._own_headers())
-        self._response = self._make_stream()
+        self.response = self._make_stream()
         if not self._has_body():
             # The application around would cancel who streams a body nobody may get; here it is dropped as it comes.
             _let_run(self._request)
-        await self._response.prepare(self._request)
+        await self.response.prepare(self._request)
 
     def get_wfile(self) -> "AsyncWriter":
         """Give the body to write to."""
@@ -95,7 +87,7 @@ class AsyncResponse(AbstractAsyncHTTPServletResponse):
             RuntimeError: the headers are missing.
             TypeError: *data* is no bytes.
         """
-        response = self._response
+        response = self.response
         if response is None:
             raise RuntimeError("The headers come before the body: 'await response.end_headers()', then write().")
         chunk = bytes_of(data)
@@ -116,33 +108,35 @@ class AsyncResponse(AbstractAsyncHTTPServletResponse):
         content_length: int | None = -1,
     ) -> None:
         """Answer with *content*: see :meth:`AbstractHTTPServletResponse.send_content`."""
-        if content_length is None or content_length >= 0 or self.is_header_set(hdrs.CONTENT_LENGTH):
+        headers = self._headers
+        if content_length is None or content_length >= 0 or (headers is not None and hdrs.CONTENT_LENGTH in headers):
             await super().send_content(http_code, content, mime_type, http_message, content_length)
             return
         # The whole answer is here: it goes in one piece.
-        self.set_response(http_code, http_message)
+        is_new = self.response is None and self._reason is None and http_message is None
+        if is_new and http_code.__class__ is int and 200 <= http_code <= 999:
+            self._status = http_code  # PERF: nearly all are like this
+        else:
+            self.set_response(http_code, http_message)
         body = content.encode() if content.__class__ is str else encode_content(content)
         if self._headers or self._reason is not None or (mime_type and not _is_plain_type(mime_type)):
             headers = self._own_headers()
             if mime_type and hdrs.CONTENT_TYPE not in headers:
                 headers[hdrs.CONTENT_TYPE] = _check_header(mime_type)
-            self._response = Response(body=body, status=self._status, reason=self._reason, headers=headers)
+            self.response = Response(body=body, status=self._status, reason=self._reason, headers=headers)
         else:
             # PERF: what is nothing but a status, a type and a body is sent in a shorter way: a tenth of a request.
-            self._response = answer_content(body, self._status, mime_type or None)
+            self.response = answer_content(body, self._status, mime_type or None)
         self._left = 0
         self.is_complete = True
-        # PERF: most servlets are through now, and a response that is returned costs a fifth less than one that is sent
-        # here. One that goes on to something else must not keep the client waiting.
-        asyncio.get_running_loop().call_soon(self._send_unless_over)
+        if self._is_waiting:
+            await self.send_now()
 
-    def _send_unless_over(self) -> None:
-        if not self._is_over:
-            self.sending = asyncio.get_running_loop().create_task(self._send())
-
-    async def _send(self) -> None:
-        response = self._response
-        if isinstance(response, Response):
+    async def send_now(self) -> None:
+        """Send a whole answer that is there, or as soon as it is: the servlet waits for something."""
+        self._is_waiting = True
+        response = self.response
+        if self.is_complete and response is not None and not response.prepared:
             _let_run(self._request)
             # Who is gone is seen by whatever is sent next, the end of the answer at the latest.
             with suppress(ConnectionError):
@@ -196,8 +190,7 @@ class AsyncResponse(AbstractAsyncHTTPServletResponse):
         Raises:
             RuntimeError: the servlet has announced more bytes than it has written.
         """
-        self._is_over = True
-        response = self._response
+        response = self.response
         if response is None:
             self._left = announced_length(self._own_headers())
             response = self._make_stream()
@@ -217,7 +210,7 @@ class AsyncResponse(AbstractAsyncHTTPServletResponse):
         return self._request.method != hdrs.METH_HEAD and self._status not in _BODILESS
 
     def _check_open(self, what: str) -> None:
-        if self._response is not None:
+        if self.response is not None:
             raise OSError(f"Headers have already been set, cannot change {what}")
 
 
