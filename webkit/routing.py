@@ -200,7 +200,8 @@ class RouteTable(_Unlisted):
         if rest is None or not path.startswith(rest.prefix) or len(path) < rest.least:
             return None
         text = path[len(rest.prefix) :]
-        route = rest.target.route_for(method)
+        by_method = rest.target.by_method
+        route = by_method.get(method) or by_method.get("*")
         return None if route is None else route.match({rest.name: _unquote(text) if "%" in text else text}, method)
 
     def _find_among(
