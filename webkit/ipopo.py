@@ -4,7 +4,7 @@
 
 The factory has iPOPO's name, ``pelix.http.service.async.factory``, and so have all properties: components, servlets,
 WebSocket handlers and whatever else finds its way by names goes on as it did. What iPOPO's service is made of in webkit
-is a :class:`~webkit.servlets.ServletService` in a thread of its own.
+is a :class:`~webkit.servlet_service.ServletService` in a thread of its own.
 """
 
 import logging
@@ -238,7 +238,7 @@ class HttpService:
         parameters: dict[str, Any] | None = None,
         servlet_type: http.ServletType = http.ServletType.SYNC,
     ) -> bool:
-        """Let *servlet* answer *path*: see :meth:`webkit.servlets.ServletService.register_servlet`."""
+        """Let *servlet* answer *path*: see :meth:`webkit.servlet_service.ServletService.register_servlet`."""
         if not isinstance(servlet_type, http.ServletType):
             raise ValueError(f"{servlet_type!r} is no type of servlet: write pelix.http.ServletType.ASYNC or the like.")
         return self._served().register_servlet(path, servlet, parameters, ServletType(servlet_type.value))
