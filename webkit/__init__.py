@@ -7,11 +7,8 @@ from webkit._version import __version__
 from webkit.application import Application
 from webkit.binding import bind_values as bind
 from webkit.errors import ConfigError, NoSuchRoute, Problem, RouteError
-from webkit.events import Events, event_stream
-from webkit.eventstreams import EventStream
 from webkit.filenames import safe_filename
 from webkit.forms import Form, Upload
-from webkit.history import History
 from webkit.lifespan import Signal
 from webkit.limits import Limits
 from webkit.parameters import Body, Cookie, FormBody, Header, Query
@@ -19,14 +16,17 @@ from webkit.parts import uploads
 from webkit.progress import UploadProgress
 from webkit.requests import REQUEST_ID, accepts, redirect_to, url_for
 from webkit.responses import Response, add_cookie, html, json_response, redirect
-from webkit.sse import Event
 from webkit.types import Feature, Handler, Middleware, Mountable, Route
 from webkit.views import View
 
 if TYPE_CHECKING:
     from webkit import web
     from webkit.broadcast import Broadcast
+    from webkit.events import Events, event_stream
+    from webkit.eventstreams import EventStream
+    from webkit.history import History
     from webkit.run import Server, ServerConfig, run, serve
+    from webkit.sse import Event
     from webkit.static import Static
     from webkit.staticurls import static_url
     from webkit.templates import Templates, render, render_string, template
@@ -90,11 +90,16 @@ __all__ = [
 # Loaded when they are first asked for (PEP 562): an application without templates does not import Jinja2.
 _LAZY = {
     "Broadcast": "broadcast",
+    "Event": "sse",
+    "EventStream": "eventstreams",
+    "Events": "events",
+    "History": "history",
     "Server": "run",
     "ServerConfig": "run",
     "Static": "static",
     "Templates": "templates",
     "WebSocketResponse": "websockets",
+    "event_stream": "events",
     "render": "templates",
     "render_string": "templates",
     "run": "run",

@@ -200,7 +200,7 @@ class Subscription:
             await self._wait()
         return self._missed.pop() if self._missed else self._backlog.pop()
 
-    async def feed(self, stream: EventStream) -> None:
+    async def feed_stream(self, stream: EventStream) -> None:
         """Let *stream* have all events, without this task, until it is cancelled (``stream.send_all`` calls it)."""
         if self.deliver is _ignore and not self._has_ended:
             raise RuntimeError(_NOT_ENTERED)

@@ -37,6 +37,8 @@ _STALLED_S: Final = 60
 _KEEPALIVE: Final = comment()
 _NOT_BEGUN: Final = "The stream has not begun: write 'async with event_stream(request) as stream'."
 
+_NOTHING_ELSE: Final = (None, None, None, None)
+
 # As much as a transport takes before it says that it is full, where nobody has said otherwise.
 _FULL_BYTES: Final = 2**16
 
@@ -54,7 +56,7 @@ _HEADERS: Final[dict[str, str]] = {
 class Followed(Protocol):
     """A source of events that can write them to a stream by itself, such as a subscription."""
 
-    async def feed(self, stream: "EventStream") -> None:
+    async def feed_stream(self, stream: "EventStream") -> None:
         """Give *stream* all events, until there are no more."""
 
 
@@ -140,7 +142,8 @@ class EventStream(web.StreamResponse):
         await self.prepare(request)
         if HEADERS_ONLY in request:
             await asyncio.sleep(0)  # the application has cancelled the handler: there is nothing to write
-        if request.method == "HEAD" or not self._is_connected():
+        is_ended = self._ending is not None  # the server stops
+        if request.method == "HEAD" or is_ended or not self._is_connected():
             self._leave()
         else:
             _notice_vanishing(self._transport, _STALLED_S)
@@ -188,6 +191,8 @@ class EventStream(web.StreamResponse):
             raise RuntimeError(_NOT_BEGUN)
         if not isinstance(data, Event):
             data = Event(data, event=event, id=id, retry=retry, key=key)
+        elif (event, id, retry, key) != _NOTHING_ELSE:
+            raise TypeError("An Event has its name, id, retry and key already: give them where it is made.")
         if self._waits:
             await self._until_room()
         self.push(data, as_chunk(data.encoded))
@@ -212,7 +217,7 @@ class EventStream(web.StreamResponse):
 
         What becomes of events for which the client is too slow is decided by a subscription's own policy.
         """
-        return source.feed(self) if isinstance(source, Followed) else self._send_each(source)
+        return source.feed_stream(self) if isinstance(source, Followed) else self._send_each(source)
 
     def push(self, event: Event, chunk: bytes) -> None:
         """Send *event* without waiting: at once, or later where the client is slow; to nobody where it is gone.

@@ -135,15 +135,19 @@ class _Parser:
     """aiohttp's parser, beside which :class:`Framing` counts. What it does not override is the parser's own."""
 
     def __init__(self, parser: Any, limits: Limits) -> None:
+        self._parser = parser
         self._feed: Callable[[bytes], _Result] = parser.feed_data
         self._limits = limits
         self._max_head = limits.head
         self._framing = Framing(limits.head)
         self._payload: StreamReader | None = None
         self._has_failed = False
-        for name in ("feed_eof", "message_consumed", "pause_reading", "set_upgraded"):
-            if hasattr(parser, name):
-                setattr(self, name, getattr(parser, name))
+        if hasattr(parser, "message_consumed"):  # called for each request
+            self.message_consumed = parser.message_consumed
+
+    def __getattr__(self, name: str) -> Any:
+        # PERF: bound once for each connection, its other methods would take 200 bytes of it.
+        return getattr(self._parser, name)
 
     def feed_data(self, data: bytes) -> _Result:
         """Read *data*, and give the requests that begin in it with their bodies, as the parser does."""
