@@ -145,7 +145,7 @@ class WebSocketSession:
     @property
     def peer_code(self) -> int | None:
         """The code that the client has closed with, also where it answered a close of the server; ``None`` so far."""
-        return self._response.close_code
+        return self.response.close_code
 
     def get_client_address(self) -> tuple[str, int]:
         """Give host and port of the client, or of the proxy in front (``OSError`` where there is none)."""
