@@ -24,14 +24,15 @@ from aiohttp.http import SERVER_SOFTWARE
 from aiohttp.web_request import BaseRequest
 from aiohttp.web_response import ContentCoding
 
-__all__ = ["Response", "answer_json", "answer_octets", "answer_same", "answer_text"]
+__all__ = ["Response", "answer_json", "answer_octets", "answer_same", "answer_text", "check_headers"]
 
 _REASONS: Final = {status.value: status.phrase for status in HTTPStatus}
 # What has no body has no short way: 1xx, 204 and 304.
 _WITHOUT_BODY: Final = frozenset({*range(100, 200), 204, 304})
 # A larger body is not copied behind its head.
 _MAX_COPIED_BYTES: Final = 2**16
-_OCTETS: Final = "application/octet-stream"
+# The type of what has none comes behind the length, as aiohttp has it.
+_OCTETS: Final = b"\r\nContent-Type: application/octet-stream"
 
 
 class Head:
@@ -40,37 +41,54 @@ class Head:
     __slots__ = ("content_type", "start", "status")
 
     def __init__(self, status: int, content_type: str | None) -> None:
-        if content_type is not None and not content_type.isprintable():
-            raise ValueError(f"The content type {content_type!r} has control characters.")
+        if content_type is not None:
+            _check_header(hdrs.CONTENT_TYPE, content_type)
         self.status = status
         self.content_type = content_type
         reason = _REASONS.get(status, "")
         #: Up to the length of the body; empty where there may be none.
         self.start = b""
         if status not in _WITHOUT_BODY:
-            lines = f"HTTP/1.1 {status} {reason}\r\nContent-Type: {content_type or _OCTETS}\r\nContent-Length: "
-            self.start = lines.encode()
+            line = "" if content_type is None else f"Content-Type: {content_type}\r\n"
+            self.start = f"HTTP/1.1 {status} {reason}\r\n{line}Content-Length: ".encode()
 
 
 #: Gives the head for a status and a content type.
 head_for: Final = lru_cache(maxsize=512)(Head)
 
 
+def _check_header(name: str, value: str) -> None:
+    text = name + value
+    if "\n" in text or "\r" in text or "\0" in text:
+        raise ValueError(f"The header {name!r}: {value!r} has a line break or a null byte.")
+
+
 class _Clock:
     """What ends the head of every response of one second: the date, and what is always the same."""
 
     second = 0
-    date = ""
     end = b""
 
     def tick(self, now: int) -> None:
         """Go on to the second *now* of the epoch."""
         self.second = now
-        self.date = formatdate(now, usegmt=True)
-        self.end = f"\r\nDate: {self.date}\r\nServer: {SERVER_SOFTWARE}\r\n\r\n".encode()
+        self.end = f"\r\nDate: {formatdate(now, usegmt=True)}\r\nServer: {SERVER_SOFTWARE}\r\n\r\n".encode()
 
 
 _clock: Final = _Clock()
+
+
+def _put_together(head: Head, content: bytes) -> bytes:
+    now = int(time.time())
+    if now != _clock.second:
+        _clock.tick(now)
+    end = _clock.end if head.content_type is not None else _OCTETS + _clock.end
+    return b"%b%d%b%b" % (head.start, len(content), end, content)
+
+
+def _headers_in(answer: bytes) -> dict[str, str]:
+    _, *lines = answer[: answer.index(b"\r\n\r\n")].decode().split("\r\n")
+    return dict(line.split(": ", 1) for line in lines)
 
 
 class Response(web.Response):
@@ -85,7 +103,7 @@ class Response(web.Response):
     _head: Head | None = None
     _content = b""
     _answered: BaseRequest | None = None
-    _sent_bytes = 0
+    _sent = b""
     _cookies_to_secure: tuple[str, ...] = ()
 
     # aiohttp asks every response for it, and a miss would end in __getattr__.
@@ -100,7 +118,7 @@ class Response(web.Response):
         content_type: str | None = None,
         **options: Any,
     ) -> None:
-        if not options and status.__class__ is int and (content_type is None or "charset" not in content_type):
+        if not options and status.__class__ is int and (content_type is None or _is_usual(content_type)):
             if body and body.__class__ is bytes and text is None:
                 self._head = head_for(status, content_type)
                 self._content = body
@@ -122,17 +140,16 @@ class Response(web.Response):
         """Become a response of aiohttp's, with what was given; what was sent has the headers that it was sent with."""
         head, self._head = self._head, None
         if head is not None:
-            headers = {} if head.content_type is None else {hdrs.CONTENT_TYPE: head.content_type}
-            if self._sent_bytes:
-                headers.setdefault(hdrs.CONTENT_TYPE, _OCTETS)
-                headers[hdrs.CONTENT_LENGTH] = str(len(self._content))
-                headers |= {hdrs.DATE: _clock.date, hdrs.SERVER: SERVER_SOFTWARE}
+            if self._answered is not None:
+                headers = _headers_in(self._sent or _put_together(head, self._content))
+            else:
+                headers = {} if head.content_type is None else {hdrs.CONTENT_TYPE: head.content_type}
             super().__init__(body=self._content, status=head.status, headers=headers)
 
     async def prepare(self, request: BaseRequest) -> AbstractStreamWriter | None:
         """Begin the answer to *request* (aiohttp calls this for a response that a handler returns)."""
         if self._answered is not None:
-            return None if self._sent_bytes else request.writer
+            return None if self._sent else self._answered.writer
         if self._head is not None:
             if _is_short(request) and self._head.start and len(self._content) <= _MAX_COPIED_BYTES:
                 self._answered = request
@@ -150,39 +167,46 @@ class Response(web.Response):
             ClientConnectionResetError: the client is gone.
         """
         request, head = self._answered, self._head
-        if request is None or head is None or data or self._sent_bytes:
+        if request is None or head is None or data or self._sent or request.writer.output_size:
             return self._end(data)
         # PERF: straight to the transport, and no coroutine of its own: 2 % of a request.
-        writer, transport = request.writer, request.transport
+        writer: Any = request.writer
+        transport = request.transport
         if transport is None or transport.is_closing():
             raise ClientConnectionResetError("Cannot write to closing transport")
-        now = int(time.time())
-        if now != _clock.second:
-            _clock.tick(now)
-        content = self._content
-        answer = b"%b%d%b%b" % (head.start, len(content), _clock.end, content)
+        self._sent = answer = _put_together(head, self._content)
         transport.write(answer)
-        self._sent_bytes = len(answer)
         writer.output_size += len(answer)
-        return writer.drain()
+        writer.set_eof()  # who wants to send another answer to this request sends nothing, as in aiohttp
+        return writer.drain()  # type: ignore[no-any-return]
 
     async def _end(self, data: bytes) -> None:
-        if not self._sent_bytes:
-            if self._answered is not None:
-                await self._go_the_long_way(self._answered)
-            await super().write_eof(data)
+        if self._sent:
+            return
+        await self._go_the_long_way()
+        await super().write_eof(data)
 
     async def write(self, data: bytes | bytearray | memoryview) -> None:
         """Send *data* ahead of the body."""
-        if self._answered is not None and not self._sent_bytes:
-            await self._go_the_long_way(self._answered)
+        if self._sent:
+            raise RuntimeError("Cannot call write() after write_eof()")
+        await self._go_the_long_way()
         await super().write(data)
 
-    async def _go_the_long_way(self, request: BaseRequest) -> None:
-        """Begin once more, in aiohttp's way: nothing was sent so far."""
-        self._complete()
-        self._answered = None
-        await super().prepare(request)
+    async def drain(self) -> None:
+        """Wait for a client that does not read (deprecated by aiohttp: ``write`` does it)."""
+        if not self._sent:
+            await self._go_the_long_way()
+        await super().drain()
+
+    async def _go_the_long_way(self) -> None:
+        """Begin once more, in aiohttp's way, where the answer was to go the short one: nothing was sent so far."""
+        if self._answered is not None:
+            self._complete()
+            request, self._answered = self._answered, None
+            if self.body is not self._content:
+                self.headers.popall(hdrs.CONTENT_LENGTH, None)
+            await super().prepare(request)
 
     # What aiohttp, the access log and handlers ask of a response that was sent.
 
@@ -199,7 +223,14 @@ class Response(web.Response):
     @property
     def body_length(self) -> int:
         """How many bytes were sent, the headers among them."""
-        return self._sent_bytes or super().body_length
+        return len(self._sent) or super().body_length
+
+    @property
+    def output_length(self) -> int:
+        """How many bytes were sent since the client was last waited for (deprecated by aiohttp)."""
+        if self._answered is None or self._sent:
+            return super().output_length
+        return self._answered.writer.buffer_size
 
     @property
     def keep_alive(self) -> bool | None:
@@ -212,7 +243,7 @@ class Response(web.Response):
     @property
     def task(self) -> Any:
         """The task that serves the request, until the answer is over."""
-        if self._answered is not None and not self._sent_bytes:
+        if self._answered is not None and not self._sent:
             return self._answered.task
         return super().task
 
@@ -277,6 +308,9 @@ class Response(web.Response):
     ) -> None:
         """Set a cookie. ``secure=None`` means: when the request came over TLS."""
         self._complete()
+        for attribute in (expires, domain, path, samesite, version, str(max_age)):
+            if attribute is not None:
+                _check_attribute(name, attribute)
         super().set_cookie(
             name,
             value,
@@ -306,7 +340,8 @@ class Response(web.Response):
     def __repr__(self) -> str:
         if self._answered is None:
             return super().__repr__()
-        return f"<{type(self).__name__} {self.reason} {'eof' if self._sent_bytes else self._answered.rel_url.raw_path}>"
+        info = "eof" if self._sent else f"{self._answered.method} {self._answered.path} "
+        return f"<{type(self).__name__} {self.reason} {info}>"
 
 
 # PERF: what handlers return becomes a response for each request; to go around __init__ saves 2 % of a request.
@@ -340,6 +375,28 @@ def answer_same(response: Response) -> Response | None:
 def answer_octets(body: bytes) -> Response:
     """Answer with *body* as octets."""
     return Response(body=body)
+
+
+def check_headers(response: web.StreamResponse) -> None:
+    """Refuse a header that would end too early, so that what it says next would be another one, or the body.
+
+    Raises:
+        ValueError: it has a line break or a null byte.
+    """
+    # SECURITY: aiohttp refuses it too, but when it writes the headers: too late for an answer.
+    if not isinstance(response, Response) or response._head is None:  # noqa: SLF001 - else the only one is known
+        for name, value in response.headers.items():
+            _check_header(name, value)
+
+
+def _check_attribute(cookie: str, text: str) -> None:
+    # SECURITY: Python quotes the value of a cookie, and writes its attributes as they are.
+    if ";" in text or not text.isprintable():
+        raise ValueError(f"{text!r} for the cookie {cookie!r} has a semicolon or a control character.")
+
+
+def _is_usual(content_type: str) -> bool:
+    return bool(content_type) and "charset" not in content_type
 
 
 def _is_short(request: BaseRequest) -> bool:

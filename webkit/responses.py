@@ -10,7 +10,7 @@ import msgspec
 from aiohttp import web
 from yarl import URL
 
-from webkit.buffered import Response, answer_json, answer_octets, answer_same, answer_text
+from webkit.buffered import Response, answer_json, answer_octets, answer_same, answer_text, check_headers
 
 __all__ = [
     "HEADERS_ONLY",
@@ -157,6 +157,7 @@ def check_response(response: web.StreamResponse, request: web.Request, origin: s
 
     Raises:
         TypeError: it was sent to another request, or this request has begun to send another one.
+        ValueError: a header of it has a line break.
     """
     begun: web.StreamResponse | None = request.get(PREPARED)
     if response is begun:
@@ -168,6 +169,8 @@ def check_response(response: web.StreamResponse, request: web.Request, origin: s
     has_begun = begun.prepared if begun is not None else request.writer.output_size > 0 and not response.prepared
     if has_begun:
         raise TypeError(f"{origin} {verb} another response than the one that it had begun to send.")
+    if not response.prepared:
+        check_headers(response)
 
 
 def _convert(result: Any, request: web.Request, origin: str) -> web.StreamResponse:
