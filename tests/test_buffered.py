@@ -439,6 +439,7 @@ ARRIVES: Final = {
     "prepared: call enable_compression",
     "prepared: call force_close",
     "prepared: call set_cookie",
+    "prepared: call set_status",  # under -O; else it is refused
     "prepared: set body",
     "prepared: set charset",
     "prepared: set content_type",

@@ -9,86 +9,22 @@ The short way is open to a response that nobody has touched, to a request on who
 match info of a route says that (``is_quick``). Both ways send the same bytes; ``tests/test_buffered.py`` compares them.
 """
 
-import time
 from collections.abc import Coroutine
-from email.utils import formatdate
-from functools import lru_cache
-from http import HTTPStatus
 from http.cookies import SimpleCookie
 from typing import Any, Final
 
 import msgspec
 from aiohttp import ClientConnectionResetError, hdrs, web
 from aiohttp.abc import AbstractStreamWriter
-from aiohttp.http import SERVER_SOFTWARE
 from aiohttp.web_request import BaseRequest
 from aiohttp.web_response import ContentCoding
 
+from webkit.heads import Head, check_header, head_for, headers_in, put_together
+
 __all__ = ["Response", "answer_json", "answer_octets", "answer_same", "answer_text", "check_headers"]
 
-_REASONS: Final = {status.value: status.phrase for status in HTTPStatus}
-# What has no body has no short way: 1xx, 204 and 304.
-_WITHOUT_BODY: Final = frozenset({*range(100, 200), 204, 304})
 # A larger body is not copied behind its head.
 _MAX_COPIED_BYTES: Final = 2**16
-# The type of what has none comes behind the length, as aiohttp has it.
-_OCTETS: Final = b"\r\nContent-Type: application/octet-stream"
-
-
-class Head:
-    """The head of all responses with one status and content type, as far as it is always the same."""
-
-    __slots__ = ("content_type", "start", "status")
-
-    def __init__(self, status: int, content_type: str | None) -> None:
-        if content_type is not None:
-            _check_header(hdrs.CONTENT_TYPE, content_type)
-        self.status = status
-        self.content_type = content_type
-        reason = _REASONS.get(status, "")
-        #: Up to the length of the body; empty where there may be none.
-        self.start = b""
-        if status not in _WITHOUT_BODY:
-            line = "" if content_type is None else f"Content-Type: {content_type}\r\n"
-            self.start = f"HTTP/1.1 {status} {reason}\r\n{line}Content-Length: ".encode()
-
-
-#: Gives the head for a status and a content type.
-head_for: Final = lru_cache(maxsize=512)(Head)
-
-
-def _check_header(name: str, value: str) -> None:
-    text = name + value
-    if "\n" in text or "\r" in text or "\0" in text:
-        raise ValueError(f"The header {name!r}: {value!r} has a line break or a null byte.")
-
-
-class _Clock:
-    """What ends the head of every response of one second: the date, and what is always the same."""
-
-    second = 0
-    end = b""
-
-    def tick(self, now: int) -> None:
-        """Go on to the second *now* of the epoch."""
-        self.second = now
-        self.end = f"\r\nDate: {formatdate(now, usegmt=True)}\r\nServer: {SERVER_SOFTWARE}\r\n\r\n".encode()
-
-
-_clock: Final = _Clock()
-
-
-def _put_together(head: Head, content: bytes) -> bytes:
-    now = int(time.time())
-    if now != _clock.second:
-        _clock.tick(now)
-    end = _clock.end if head.content_type is not None else _OCTETS + _clock.end
-    return b"%b%d%b%b" % (head.start, len(content), end, content)
-
-
-def _headers_in(answer: bytes) -> dict[str, str]:
-    _, *lines = answer[: answer.index(b"\r\n\r\n")].decode().split("\r\n")
-    return dict(line.split(": ", 1) for line in lines)
 
 
 class Response(web.Response):
@@ -141,7 +77,7 @@ class Response(web.Response):
         head, self._head = self._head, None
         if head is not None:
             if self._answered is not None:
-                headers = _headers_in(self._sent or _put_together(head, self._content))
+                headers = headers_in(self._sent or put_together(head, self._content))
             else:
                 headers = {} if head.content_type is None else {hdrs.CONTENT_TYPE: head.content_type}
             super().__init__(body=self._content, status=head.status, headers=headers)
@@ -151,7 +87,13 @@ class Response(web.Response):
         if self._answered is not None:
             return None if self._sent else self._answered.writer
         if self._head is not None:
-            if _is_short(request) and self._head.start and len(self._content) <= _MAX_COPIED_BYTES:
+            try:
+                # Nobody between here and the client wants to see the response, and no other was begun.
+                match_info: Any = request.match_info  # type: ignore[attr-defined]
+                is_short = match_info.is_quick and not match_info.is_running and request.keep_alive
+            except AttributeError:  # of another router, or of no router at all
+                is_short = False
+            if is_short and self._head.start and len(self._content) <= _MAX_COPIED_BYTES:
                 self._answered = request
                 return request.writer
             self._complete()
@@ -174,7 +116,7 @@ class Response(web.Response):
         transport = request.transport
         if transport is None or transport.is_closing():
             raise ClientConnectionResetError("Cannot write to closing transport")
-        self._sent = answer = _put_together(head, self._content)
+        self._sent = answer = put_together(head, self._content)
         transport.write(answer)
         writer.output_size += len(answer)
         writer.set_eof()  # who wants to send another answer to this request sends nothing, as in aiohttp
@@ -378,15 +320,10 @@ def answer_octets(body: bytes) -> Response:
 
 
 def check_headers(response: web.StreamResponse) -> None:
-    """Refuse a header that would end too early, so that what it says next would be another one, or the body.
-
-    Raises:
-        ValueError: it has a line break or a null byte.
-    """
-    # SECURITY: aiohttp refuses it too, but when it writes the headers: too late for an answer.
+    """Refuse the headers of a *response* that would not be what they say (``ValueError``)."""
     if not isinstance(response, Response) or response._head is None:  # noqa: SLF001 - else the only one is known
         for name, value in response.headers.items():
-            _check_header(name, value)
+            check_header(name, value)
 
 
 def _check_attribute(cookie: str, text: str) -> None:
@@ -397,12 +334,3 @@ def _check_attribute(cookie: str, text: str) -> None:
 
 def _is_usual(content_type: str) -> bool:
     return bool(content_type) and "charset" not in content_type
-
-
-def _is_short(request: BaseRequest) -> bool:
-    """Whether nobody between here and the client wants to see the response, and no other was begun."""
-    try:
-        match_info: Any = request.match_info  # type: ignore[attr-defined]
-        return match_info.is_quick and not match_info.is_running and request.keep_alive
-    except AttributeError:
-        return False  # of another router, or of no router at all
