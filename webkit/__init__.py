@@ -14,9 +14,13 @@ if TYPE_CHECKING:
     from webkit.access import AccessLogger
     from webkit.application import Application
     from webkit.binding import bind_values as bind
+    from webkit.broadcast import Broadcast
     from webkit.errors import ConfigError, NoSuchRoute, Problem, RouteError
+    from webkit.events import Events, event_stream
+    from webkit.eventstreams import EventStream
     from webkit.filenames import safe_filename
     from webkit.forms import Form, Upload
+    from webkit.history import History
     from webkit.lifespan import Signal
     from webkit.limits import Limits
     from webkit.parameters import Body, Cookie, FormBody, Header, Query
@@ -25,25 +29,38 @@ if TYPE_CHECKING:
     from webkit.requests import REQUEST_ID, accepts, redirect_to, url_for
     from webkit.responses import Response, add_cookie, html, json_response, redirect
     from webkit.run import Server, ServerConfig, run, serve
+    from webkit.sse import Event
     from webkit.static import Static
     from webkit.staticurls import static_url
     from webkit.templates import Templates, render, render_string, template
     from webkit.types import Feature, Handler, Middleware, Mountable, Route
     from webkit.views import View
-    from webkit.websockets import WebSocketResponse
+    from webkit.websockets import (
+        AbstractWebSocketHandler,
+        WebSocketClosed,
+        WebSocketOptions,
+        WebSocketResponse,
+        WebSocketSession,
+    )
 
 __all__ = [
     "REQUEST_ID",
+    "AbstractWebSocketHandler",
     "AccessLogger",
     "Application",
     "Body",
+    "Broadcast",
     "ConfigError",
     "Cookie",
+    "Event",
+    "EventStream",
+    "Events",
     "Feature",
     "Form",
     "FormBody",
     "Handler",
     "Header",
+    "History",
     "Limits",
     "Middleware",
     "Mountable",
@@ -61,11 +78,15 @@ __all__ = [
     "Upload",
     "UploadProgress",
     "View",
+    "WebSocketClosed",
+    "WebSocketOptions",
     "WebSocketResponse",
+    "WebSocketSession",
     "__version__",
     "accepts",
     "add_cookie",
     "bind",
+    "event_stream",
     "html",
     "json_response",
     "redirect",
@@ -84,16 +105,22 @@ __all__ = [
 
 # Where each of them is; a name of its own is a module.
 _MODULES = {
+    "AbstractWebSocketHandler": "websockets",
     "AccessLogger": "access",
     "Application": "application",
     "Body": "parameters",
+    "Broadcast": "broadcast",
     "ConfigError": "errors",
     "Cookie": "parameters",
+    "Event": "sse",
+    "EventStream": "eventstreams",
+    "Events": "events",
     "Feature": "types",
     "Form": "forms",
     "FormBody": "parameters",
     "Handler": "types",
     "Header": "parameters",
+    "History": "history",
     "Limits": "limits",
     "Middleware": "types",
     "Mountable": "types",
@@ -112,10 +139,14 @@ _MODULES = {
     "Upload": "forms",
     "UploadProgress": "progress",
     "View": "views",
+    "WebSocketClosed": "websockets",
+    "WebSocketOptions": "websockets",
     "WebSocketResponse": "websockets",
+    "WebSocketSession": "websockets",
     "accepts": "requests",
     "add_cookie": "responses",
     "bind": "binding",
+    "event_stream": "events",
     "html": "responses",
     "json_response": "responses",
     "redirect": "responses",

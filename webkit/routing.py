@@ -178,16 +178,18 @@ class RouteTable(_Unlisted):
 
         Gives aiohttp's pair: the match or ``None``, and the methods that the path would allow.
         """
-        matcher = self._matcher or self._prepared_matcher()
-        if ahead_of is None and (sole := matcher.sole(path)) is not None:
-            entries, values = sole
-            if "%" in path:
-                values = [_unquote(text) for text in values]
-            for entry in entries:
-                route = entry.target.by_method.get(method)
-                if route is not None and (match := route.match(entry.name(values), method)) is not None:
-                    return match, set()
-        return self._find_among(matcher.candidates(path), method, ahead_of)
+        return self._find_among(self._prepared_matcher().candidates(path), method, ahead_of)
+
+    def _find_sole(self, method: str, path: str) -> MatchInfo | None:
+        """Find the route where *path* can go one way only; ``None`` where :meth:`find` has to tell."""
+        entries, texts = (self._matcher or self._prepared_matcher()).sole(path)
+        if "%" in path:
+            texts = [_unquote(text) for text in texts]
+        for entry in entries:
+            route = entry.target.by_method.get(method)
+            if route is not None and (match := route.read(texts, method)) is not None:
+                return match
+        return None
 
     def _find_among(
         self,
@@ -266,17 +268,17 @@ class RouteTable(_Unlisted):
         method = request.method
         routes = self._literal.get(path)
         if routes is not None and (route := routes.get(method)) is not None:
-            match = MatchInfo({}, route, {})
-            allowed: set[str] = set()
+            match: MatchInfo | None = MatchInfo({}, route, {})
         else:
-            found, allowed = self.find(method, path)
-            if found is None:
+            match = self._find_sole(method, path)
+        if match is None:
+            match, allowed = self.find(method, path)
+            if match is None:
                 return await self._resolve_miss(request, path, allowed)
-            match, route = found, found.table_route
         match.is_quick = is_plain and self.is_quiet is True and method != "HEAD"
-        if route.limits is not None:
+        if match.table_route.limits is not None:
             take_limits(request, match)
-        return match, allowed
+        return match, set()
 
     def refuse(self, request: web.Request) -> web.UrlMappingMatchInfo | None:
         """Give the match that refuses *request*, ``None`` where nothing is wrong with it."""
