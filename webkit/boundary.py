@@ -174,7 +174,7 @@ class Boundary:
 
     def _check_connection(self, request: web.Request, error: Exception) -> None:
         """Raise what ends the connection, where there is no way to answer."""
-        if isinstance(error, _Unread | _Left):
+        if error.__class__ is _Unread or error.__class__ is _Left:
             raise error
         if not isinstance(error, web.HTTPException) and _is_gone(request) and is_cut_off(request, error):
             raise _Left from None
