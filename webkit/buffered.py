@@ -19,9 +19,9 @@ from aiohttp.abc import AbstractStreamWriter
 from aiohttp.web_request import BaseRequest
 from aiohttp.web_response import ContentCoding
 
-from webkit.heads import Head, check_header, head_for, headers_in, put_together
+from webkit.heads import RULED, Head, check_header, head_for, headers_in, headers_of, lines_of, put_together, reason_of
 
-__all__ = ["Response", "answer_json", "answer_octets", "answer_same", "answer_text", "check_headers"]
+__all__ = ["Response", "answer_error", "answer_json", "answer_octets", "answer_same", "answer_text", "check_headers"]
 
 # A larger body is not copied behind its head.
 _MAX_COPIED_BYTES: Final = 2**16
@@ -37,6 +37,7 @@ class Response(web.Response):
     # PERF: the state of a response that is sent the short way, beside aiohttp's, which is not there then. It saves a
     # third of what a response costs, a tenth of a whole request.
     _head: Head | None = None
+    _more = b""
     _content = b""
     _answered: BaseRequest | None = None
     _sent = b""
@@ -52,18 +53,29 @@ class Response(web.Response):
         text: str | None = None,
         status: int = 200,
         content_type: str | None = None,
+        headers: Any = None,
         **options: Any,
     ) -> None:
-        if not options and status.__class__ is int and (content_type is None or _is_usual(content_type)):
+        more: bytes | None = b""
+        if headers:
+            more = lines_of(headers.items()) if headers.__class__ is dict else None
+        if (
+            more is not None
+            and not options
+            and status.__class__ is int
+            and (content_type is None or _is_usual(content_type))
+        ):
             if body and body.__class__ is bytes and text is None:
                 self._head = head_for(status, content_type)
                 self._content = body
+                self._more = more or b""
                 return
             if text.__class__ is str and body is None:
                 self._head = head_for(status, (content_type or "text/plain") + "; charset=utf-8")
                 self._content = text.encode()
+                self._more = more or b""
                 return
-        super().__init__(body=body, text=text, status=status, content_type=content_type, **options)
+        super().__init__(body=body, text=text, status=status, headers=headers, content_type=content_type, **options)
 
     def __getattr__(self, name: str) -> Any:
         """Give what aiohttp keeps in a response, which is made now (called for what is not there only)."""
@@ -77,9 +89,12 @@ class Response(web.Response):
         head, self._head = self._head, None
         if head is not None:
             if self._answered is not None:
-                headers = headers_in(self._sent or put_together(head, self._content))
+                headers = headers_in(self._sent or put_together(head, self._more, self._content))
             else:
-                headers = {} if head.content_type is None else {hdrs.CONTENT_TYPE: head.content_type}
+                headers = headers_of(self._more)
+                if head.content_type:
+                    headers.append((hdrs.CONTENT_TYPE, head.content_type))
+                headers += headers_of(head.ending)
             super().__init__(body=self._content, status=head.status, headers=headers)
 
     async def prepare(self, request: BaseRequest) -> AbstractStreamWriter | None:
@@ -116,7 +131,7 @@ class Response(web.Response):
         transport = request.transport
         if transport is None or transport.is_closing():
             raise ClientConnectionResetError("Cannot write to closing transport")
-        self._sent = answer = put_together(head, self._content)
+        self._sent = answer = put_together(head, self._more, self._content)
         transport.write(answer)
         writer.output_size += len(answer)
         writer.set_eof()  # who wants to send another answer to this request sends nothing, as in aiohttp
@@ -291,6 +306,8 @@ _make: Final = Response.__new__
 _TEXT: Final = head_for(200, "text/plain; charset=utf-8")
 _JSON: Final = head_for(200, "application/json")
 _encode_json: Final = msgspec.json.Encoder().encode
+_RULED_IN_ERRORS: Final = RULED - {"content-type"}
+_VARYING: Final = b"Vary: Accept\r\n"
 
 
 def answer_text(text: str) -> Response:
@@ -312,6 +329,28 @@ def answer_json(data: Any) -> Response:
 def answer_same(response: Response) -> Response | None:
     """Answer with *response*, if it is new and as it was made; ``None`` for any other."""
     return response if response._head is not None and response._answered is None else None  # noqa: SLF001
+
+
+def answer_error(error: web.HTTPException, shown: tuple[str, bytes] | None) -> Response | None:
+    """Answer as *error* does, in the form that was *shown* for it; ``None`` where that is for aiohttp to send.
+
+    Raises:
+        ValueError: a header has a line break or a null byte.
+    """
+    content_type, content = shown or (error.headers.get(hdrs.CONTENT_TYPE), error.body)
+    is_plain = error.keep_alive is None and not (error.prepared or error.compression or error.chunked or error.cookies)
+    if not is_plain or error.reason != reason_of(error.status) or not content_type or not isinstance(content, bytes):
+        return None
+    more: bytes | None = b""
+    if len(error.headers) > 1:
+        pairs = ((name, content_type if name == hdrs.CONTENT_TYPE else value) for name, value in error.headers.items())
+        more = lines_of(pairs, ruled=_RULED_IN_ERRORS)
+    if more is None or not content:
+        return None
+    response = _make(Response)
+    response._head = head_for(error.status, "" if more else content_type, _VARYING if shown else b"")  # noqa: SLF001
+    response._more, response._content = more, content  # noqa: SLF001
+    return response
 
 
 def answer_octets(body: bytes) -> Response:

@@ -14,22 +14,15 @@ from webkit.pages import Fault, Form, choose_form, fault_of, is_standard, render
 from webkit.requests import APPLICATION
 from webkit.types import RENDERER
 
-__all__ = ["show_fault"]
+__all__ = ["choose_shown", "show_fault"]
 
 
 async def show_fault(request: web.Request, error: web.HTTPException) -> None:
     """Give *error*, whose headers are about to go, its body; leave alone what its author has said."""
-    if error.status < 400 or error.compression:
+    shown = await choose_shown(request, error)
+    if shown is None:
         return
-    form = choose_form(", ".join(request.headers.getall("Accept", ())))
-    if form != "problem" and is_standard(error) and not _has_pages(request):
-        # PERF: nearly all errors; to render them anew takes as long as to serve a request.
-        content_type, body = render_standard(error.status, error.reason, form)
-    else:
-        fault = fault_of(error)
-        if fault is None:
-            return
-        content_type, body = await _show(request, error, fault, form)
+    content_type, body = shown
     error.headers.add("Vary", "Accept")
     if body != error.body:
         error.body = body
@@ -38,7 +31,17 @@ async def show_fault(request: web.Request, error: web.HTTPException) -> None:
         request.writer.length = len(body)
 
 
-async def _show(request: web.Request, error: web.HTTPException, fault: Fault, form: Form) -> tuple[str, bytes]:
+async def choose_shown(request: web.Request, error: web.HTTPException) -> tuple[str, bytes] | None:
+    """Give content type and body for *error*, which depend on ``Accept``; ``None`` for those that it has itself."""
+    if error.status < 400 or error.compression:
+        return None
+    form = choose_form(", ".join(request.headers.getall("Accept", ())))
+    if form != "problem" and is_standard(error) and not _has_pages(request):
+        # PERF: nearly all errors; to render them anew takes as long as to serve a request.
+        return render_standard(error.status, error.reason, form)
+    fault = fault_of(error)
+    if fault is None:
+        return None
     fault = replace(fault, instance=fault.instance or request.rel_url.raw_path)
     shown = _debug_page(request, error, fault, form)
     if shown is None and form == "html":

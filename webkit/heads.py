@@ -4,37 +4,63 @@ The lines are those of aiohttp, in its order.
 """
 
 import time
+from collections.abc import Iterable
 from email.utils import formatdate
 from functools import lru_cache
 from http import HTTPStatus
-from typing import Final
+from typing import Any, Final
 
 from aiohttp.http import SERVER_SOFTWARE
 
-__all__ = ["Head", "check_header", "head_for", "headers_in", "put_together"]
+__all__ = [
+    "RULED",
+    "Head",
+    "check_header",
+    "head_for",
+    "headers_in",
+    "headers_of",
+    "lines_of",
+    "put_together",
+    "reason_of",
+]
 
 _REASONS: Final = {status.value: status.phrase for status in HTTPStatus}
 _WITHOUT_BODY: Final = frozenset({*range(100, 200), 204, 304})
 # The type of what has none comes behind the length.
+#: The headers that aiohttp has rules for.
+RULED: Final = frozenset(
+    ("connection", "content-encoding", "content-length", "content-type", "date", "server", "transfer-encoding")
+)
 _OCTETS: Final = b"\r\nContent-Type: application/octet-stream"
 
 
+def reason_of(status: int) -> str:
+    """Give the reason phrase of *status*; there is none for what is no status of HTTP."""
+    return _REASONS.get(status, "")
+
+
 class Head:
-    """The head of all responses with one status and content type, as far as it is always the same."""
+    """The head of all responses with one status and content type, as far as it is always the same.
 
-    __slots__ = ("content_type", "start", "status")
+    The content type is empty where it is among further headers. *ending* are the lines of the last headers.
+    """
 
-    def __init__(self, status: int, content_type: str | None) -> None:
+    __slots__ = ("content_type", "ending", "fields", "is_usual", "line", "start", "status")
+
+    def __init__(self, status: int, content_type: str | None, ending: bytes = b"") -> None:
         """Make it (``ValueError`` for a *content_type* that would end the line)."""
         if content_type is not None:
             check_header("Content-Type", content_type)
         self.status = status
         self.content_type = content_type
+        self.line = f"HTTP/1.1 {status} {reason_of(status)}\r\n".encode()
+        self.ending = ending
+        self.is_usual = content_type is not None and not ending
+        self.fields = b"Content-Length: "
+        if content_type:
+            self.fields = f"Content-Type: {content_type}\r\n".encode() + self.fields
         #: Up to the length of the body; empty where there may be none: 1xx, 204 and 304.
-        self.start = b""
-        if status not in _WITHOUT_BODY:
-            line = "" if content_type is None else f"Content-Type: {content_type}\r\n"
-            self.start = f"HTTP/1.1 {status} {_REASONS.get(status, '')}\r\n{line}Content-Length: ".encode()
+        self.start = b"" if status in _WITHOUT_BODY else self.line + self.fields
 
 
 #: Gives the head for a status and a content type.
@@ -56,19 +82,42 @@ class _Clock:
 _clock: Final = _Clock()
 
 
-def put_together(head: Head, content: bytes) -> bytes:
-    """Give the whole answer, made now."""
+def put_together(head: Head, more: bytes, content: bytes) -> bytes:
+    """Give the whole answer, made now; *more* are lines of further headers."""
     now = int(time.time())
     if now != _clock.second:
         _clock.tick(now)
-    end = _clock.end if head.content_type is not None else _OCTETS + _clock.end
-    return b"%b%d%b%b" % (head.start, len(content), end, content)
+    end = _clock.end
+    if not head.is_usual:
+        end = (_OCTETS if head.content_type is None else b"") + end[:-2] + head.ending + b"\r\n"
+    start = head.line + more + head.fields if more else head.start
+    return b"%b%d%b%b" % (start, len(content), end, content)
 
 
-def headers_in(answer: bytes) -> dict[str, str]:
+def headers_in(answer: bytes) -> list[tuple[str, str]]:
     """Give the headers of an *answer* that was put together here."""
-    _, *lines = answer[: answer.index(b"\r\n\r\n")].decode().split("\r\n")
-    return dict(line.split(": ", 1) for line in lines)
+    return headers_of(answer[answer.index(b"\r\n") + 2 : answer.index(b"\r\n\r\n") + 2])
+
+
+def headers_of(lines: bytes) -> list[tuple[str, str]]:
+    """Give the headers in *lines* as they were written by :func:`lines_of`."""
+    pairs = (line.partition(": ") for line in lines.decode().split("\r\n")[:-1])
+    return [(name, value) for name, _, value in pairs]
+
+
+def lines_of(headers: Iterable[tuple[Any, Any]], *, ruled: frozenset[str] = RULED) -> bytes | None:
+    """Give the lines of *headers*, ``None`` where one is *ruled*: aiohttp does more with it than to send it.
+
+    Raises:
+        ValueError: one of them has a line break or a null byte.
+    """
+    lines = ""
+    for name, value in headers:
+        if not isinstance(name, str) or not isinstance(value, str) or name.lower() in ruled:
+            return None
+        check_header(name, value)
+        lines += f"{name}: {value}\r\n"
+    return lines.encode()
 
 
 def check_header(name: str, value: str) -> None:
