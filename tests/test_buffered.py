@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
@@ -20,7 +21,7 @@ from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
 from tests.serving import PATIENCE_S, RUNNERS, AnyApplication, Client, Serve, run_by_aiohttp
-from webkit import AccessLogger, Application, Response, html, json_response, redirect
+from webkit import AccessLogger, Application, Problem, Response, html, json_response, redirect
 from webkit.responses import PREPARED
 
 _DATE: Final = re.compile(rb"Date: [^\r]+")
@@ -929,3 +930,211 @@ async def test_a_plain_json_request_enters_at_most_twelve_functions_of_webkit(se
         sys.setprofile(None)
         writer.close()
     assert len(entered) <= 12, entered
+
+
+# HTTP errors
+
+
+def _raising(make: Callable[[], Exception]) -> Any:
+    async def fail(request: web.Request) -> web.StreamResponse:
+        raise make()
+
+    return fail
+
+
+def _with_cookie() -> web.HTTPException:
+    error = web.HTTPForbidden()
+    error.set_cookie("a", "1")
+    return error
+
+
+def _closing() -> web.HTTPException:
+    error = web.HTTPForbidden()
+    error.force_close()
+    return error
+
+
+ERRORS: Final[dict[str, Callable[[], Exception]]] = {
+    "not found": web.HTTPNotFound,
+    "found": lambda: web.HTTPFound("/elsewhere"),
+    "with a text": lambda: web.HTTPForbidden(text="my words"),
+    "with headers": lambda: web.HTTPForbidden(headers={"X-A": "1", "Vary": "Cookie"}),
+    "with a type": lambda: web.HTTPForbidden(headers={"X-A": "1"}, text="{}", content_type="application/json"),
+    "with a reason": lambda: web.HTTPForbidden(reason="Nobody knows"),
+    "with a cookie": _with_cookie,
+    "with a length": lambda: web.HTTPForbidden(headers={"Content-Length": "14"}),
+    "that closes": _closing,
+    "not allowed": lambda: web.HTTPMethodNotAllowed("GET", ["PUT", "POST"]),
+    "without a body": web.HTTPNoContent,
+    "created": lambda: web.HTTPCreated(text="made"),
+    "a problem": lambda: Problem(409, detail="Sold out.", headers={"X-A": "1"}),
+}
+
+
+@pytest.mark.parametrize("accept", ["*/*", "text/html", "application/json"])
+@pytest.mark.parametrize("make", ERRORS.values(), ids=ERRORS.keys())
+async def test_an_error_is_the_same_bytes_whoever_is_around(serve: Serve, make: Any, accept: str) -> None:
+    answers = []
+    for is_watched in (False, True):
+        app = Application()
+        app.get("/good")(lambda: "text")
+        app.get("/")(_raising(make))
+        if is_watched:
+            app.on_response_prepare.append(hook)
+        client = await serve(app)
+        await client.get("/good")
+        request = GET.replace(b"\r\n\r\n", f"\r\nAccept: {accept}\r\n\r\n".encode())
+        answers.append(_DATE.sub(b"", await client.send(request * 2 + _LAST.replace(b"/last", b"/good"))))
+    short, long = answers
+    assert short == long != b""
+
+
+async def test_a_middleware_around_webkit_sees_errors_raised() -> None:
+    seen = []
+
+    @web.middleware
+    async def note(request: web.Request, handler: Any) -> web.StreamResponse:
+        try:
+            return await handler(request)  # type: ignore[no-any-return]
+        except web.HTTPException as error:
+            seen.append(type(error))
+            raise
+
+    app = Application()
+    app.get("/")(_raising(web.HTTPNotFound))
+    app.get("/good")(lambda: "text")
+    parent = web.Application(middlewares=[note])
+    parent.add_subapp("/app", app.aiohttp)
+    alone = Application()
+    alone.get("/app/")(_raising(web.HTTPNotFound))
+    alone.get("/app/good")(lambda: "text")
+    alone.aiohttp.middlewares.append(note)
+    for served in (parent, alone):
+        async with run_by_aiohttp(served) as client:
+            await client.get("/app/good")
+            for _ in range(2):
+                assert (await client.get("/app/")).status == 404
+    assert seen == [web.HTTPNotFound] * 4
+
+
+async def test_a_middleware_of_webkit_sees_errors_raised_and_what_it_sets_arrives(serve: Serve) -> None:
+    async def note(request: web.Request, handler: Any) -> web.StreamResponse:
+        try:
+            return await handler(request)  # type: ignore[no-any-return]
+        except web.HTTPException as error:
+            error.headers["X-Seen"] = type(error).__name__
+            raise
+
+    app = Application(middlewares=[note])
+    app.get("/")(_raising(web.HTTPNotFound))
+    client = await serve(app)
+    for _ in range(3):
+        answer = await client.get("/")
+        assert (answer.status, answer.headers["X-Seen"]) == (404, "HTTPNotFound")
+
+
+# What is around the routes decides itself when the application starts
+
+
+async def lost(request: web.Request, error: Exception) -> str:
+    return "lost"
+
+
+async def pass_on(request: web.Request, handler: Any) -> web.StreamResponse:
+    return await handler(request)  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize("moment", ["before", "after", "at startup", "at webkit's startup"])
+async def test_a_package_that_adds_its_middleware_sees_every_answer(serve: Serve, moment: str) -> None:
+    seen: list[str] = []
+
+    @web.middleware
+    async def note(request: web.Request, handler: Any) -> web.StreamResponse:
+        seen.append(request.path)
+        return await set_headers(request, handler)
+
+    async def setup(app: web.Application) -> None:
+        app.middlewares.append(note)
+
+    app = Application()
+    if moment == "before":
+        await setup(app.aiohttp)
+    app.middlewares.append(pass_on)
+    app.get("/")(lambda: "text")
+    app.get("/error")(_raising(web.HTTPConflict))
+    app.error(404)(lost)
+    if moment == "after":
+        await setup(app.aiohttp)
+    if moment == "at startup":
+        app.aiohttp.on_startup.insert(0, setup)
+    if moment == "at webkit's startup":
+        app.on_startup.append(lambda app: setup(app.aiohttp))
+    client = await serve(app)
+    for _ in range(2):
+        assert (await client.get("/")).headers["X-A"] == "1"
+        assert (await client.get("/error")).status == 409
+        assert (await client.get("/missing")).text == "lost"
+    assert seen == ["/", "/error", "/missing"] * 2
+
+
+@pytest.mark.parametrize("has_middleware", [True, False])
+@pytest.mark.parametrize("beside", ["nothing", "a route of aiohttp", "a folder", "a mount", "a domain", "a package"])
+async def test_misses_are_answered_by_error_handlers_whatever_is_beside_the_routes(
+    serve: Serve, has_middleware: bool, beside: str, tmp_path: Path
+) -> None:
+    app = Application(middlewares=[pass_on] if has_middleware else [])
+    app.get("/")(lambda: "text")
+
+    async def answer(request: web.Request, error: Exception) -> str:
+        return f"{request.path} {type(error).__name__}"
+
+    app.error(404)(answer)
+    app.error(405)(answer)
+    other = web.Application()
+    other.router.add_get("/", last)
+    if beside == "a route of aiohttp":
+        app.aiohttp.router.add_get("/raw", last)
+    if beside == "a folder":
+        app.add_static("/folder", tmp_path)
+    if beside == "a mount":
+        app.mount("/other", other)
+    if beside == "a domain":
+        app.add_domain("example.org", other)
+    if beside == "a package":
+        app.aiohttp.middlewares.append(web.middleware(pass_on))
+    client = await serve(app)
+    for _ in range(2):
+        assert (await client.get("/")).text == "text"
+        lost, wrong = await client.get("/missing"), await client.post("/")
+        assert (lost.status, lost.text) == (404, "/missing HTTPNotFound")
+        assert (wrong.status, wrong.text, wrong.headers["Allow"]) == (405, "/ HTTPMethodNotAllowed", "GET,HEAD")
+
+
+async def test_an_application_may_be_served_again() -> None:
+    app = Application(middlewares=[pass_on])
+    app.get("/")(lambda: "text")
+    app.get("/error")(_raising(web.HTTPConflict))
+    for _ in range(2):
+        async with run_by_aiohttp(app) as client:
+            for _ in range(2):
+                assert (await client.get("/")).text == "text"
+                assert (await client.get("/error")).status == 409
+                assert (await client.get("/missing")).status == 404
+
+
+async def test_many_clients_at_once_get_their_own_answers(serve: Serve) -> None:
+    app = Application()
+
+    @app.get("/{kind}/{number:int}")
+    async def answer(kind: str, number: int) -> Any:
+        await asyncio.sleep(0)
+        if kind == "error":
+            raise Problem(409, detail=str(number))
+        return Response(text=str(number), headers={"X-A": str(number)} if kind == "header" else None)
+
+    client = await serve(app)
+    kinds = ["text", "header", "error"] * 40
+    answers = await asyncio.gather(*(client.get(f"/{kind}/{number}") for number, kind in enumerate(kinds)))
+    for number, (kind, got) in enumerate(zip(kinds, answers, strict=True)):
+        assert got.text.endswith(str(number))
+        assert got.headers.get("X-A") == (str(number) if kind == "header" else None)

@@ -20,7 +20,7 @@ from aiohttp import hdrs, web
 
 from webkit.binding import Direct, is_coroutine_function, name_of
 from webkit.bodies import causes_of, find_fault, is_cut_off, let_go, streams_of
-from webkit.buffered import answer_error
+from webkit.buffered import answer_error, is_light
 from webkit.errors import ConfigError, HTTPGatewayTimeout, InternalServerError
 from webkit.expect import Invitation
 from webkit.faults import choose_shown
@@ -137,7 +137,7 @@ class Boundary:
         match_info = request.match_info
         apps = match_info.apps
         is_quick = getattr(match_info, "is_quick", False) and request.keep_alive
-        if not is_quick or self._handlers or len(apps) > 1 or apps[0].middlewares:
+        if not is_quick or self._handlers or len(apps) > 1 or apps[0].middlewares or not is_light(error):
             return None
         with suppress(ValueError):
             return answer_error(error, await choose_shown(request, error))

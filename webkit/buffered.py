@@ -11,7 +11,7 @@ match info of a route says that (``is_quick``). Both ways send the same bytes; `
 
 from collections.abc import Coroutine
 from http.cookies import SimpleCookie
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import msgspec
 from aiohttp import ClientConnectionResetError, hdrs, web
@@ -21,7 +21,16 @@ from aiohttp.web_response import ContentCoding
 
 from webkit.heads import RULED, Head, check_header, head_for, headers_in, headers_of, lines_of, put_together, reason_of
 
-__all__ = ["Response", "answer_error", "answer_json", "answer_octets", "answer_same", "answer_text", "check_headers"]
+__all__ = [
+    "Response",
+    "answer_error",
+    "answer_json",
+    "answer_octets",
+    "answer_same",
+    "answer_text",
+    "check_headers",
+    "is_light",
+]
 
 # A larger body is not copied behind its head.
 _MAX_COPIED_BYTES: Final = 2**16
@@ -331,25 +340,34 @@ def answer_same(response: Response) -> Response | None:
     return response if response._head is not None and response._answered is None else None  # noqa: SLF001
 
 
-def answer_error(error: web.HTTPException, shown: tuple[str, bytes] | None) -> Response | None:
-    """Answer as *error* does, in the form that was *shown* for it; ``None`` where that is for aiohttp to send.
+def is_light(error: web.HTTPException) -> bool:
+    """Whether *error* is new, and nothing but status, headers without rules of their own, and a body."""
+    if error.keep_alive is not None or error.prepared or error.compression or error.chunked or error.cookies:
+        return False
+    headers, body = error.headers, error.body
+    if error.reason != reason_of(error.status) or not isinstance(body, bytes) or not body:
+        return False
+    is_only = len(headers) == 1 or all(name.lower() not in _RULED_IN_ERRORS for name in headers)
+    return is_only and bool(headers.get(hdrs.CONTENT_TYPE))
+
+
+def answer_error(error: web.HTTPException, shown: tuple[str, bytes] | None) -> Response:
+    """Answer as *error*, which is light, does, in the form that was *shown* for it, if one was.
 
     Raises:
-        ValueError: a header has a line break or a null byte.
+        ValueError: a header has a line break or a null byte, or is no text.
     """
-    content_type, content = shown or (error.headers.get(hdrs.CONTENT_TYPE), error.body)
-    is_plain = error.keep_alive is None and not (error.prepared or error.compression or error.chunked or error.cookies)
-    if not is_plain or error.reason != reason_of(error.status) or not content_type or not isinstance(content, bytes):
-        return None
+    content_type, content = shown or (error.headers[hdrs.CONTENT_TYPE], cast("bytes", error.body))
     more: bytes | None = b""
     if len(error.headers) > 1:
         pairs = ((name, content_type if name == hdrs.CONTENT_TYPE else value) for name, value in error.headers.items())
         more = lines_of(pairs, ruled=_RULED_IN_ERRORS)
-    if more is None or not content:
-        return None
+        if more is None:
+            raise ValueError(f"{error!r} has a header that is no text.")
     response = _make(Response)
     response._head = head_for(error.status, "" if more else content_type, _VARYING if shown else b"")  # noqa: SLF001
-    response._more, response._content = more, content  # noqa: SLF001
+    response._more = more or b""  # noqa: SLF001
+    response._content = content  # noqa: SLF001
     return response
 
 
