@@ -110,6 +110,26 @@ async def ways(request: pytest.FixtureRequest) -> AsyncIterator[Ways]:
 # The bytes
 
 
+async def test_a_class_of_ones_own_goes_the_short_way_too(serve: Serve) -> None:
+    class Page(Response):
+        def __init__(self, text: str) -> None:
+            super().__init__(text=f"<b>{text}</b>", content_type="text/html", headers={"X-Page": "1"})
+
+    requests: list[web.Request] = []
+
+    def answer(request: web.Request) -> Page:
+        requests.append(request)
+        return Page("page")
+
+    app = Application()
+    app.get("/")(answer)
+    client = await serve(app)
+    for _ in range(2):
+        got = await client.get("/")
+        assert (got.text, got.headers["X-Page"]) == ("<b>page</b>", "1")
+    assert [PREPARED in request for request in requests] == [True, False]
+
+
 @pytest.mark.parametrize(
     "options",
     [

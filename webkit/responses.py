@@ -10,7 +10,7 @@ import msgspec
 from aiohttp import web
 from yarl import URL
 
-from webkit.buffered import Response, answer_json, answer_octets, answer_same, answer_text, check_headers
+from webkit.buffered import Response, answer_json, answer_octets, answer_own, answer_same, answer_text, check_headers
 
 __all__ = [
     "HEADERS_ONLY",
@@ -103,17 +103,18 @@ def add_cookie(
 
 #: What becomes of the usual results, by their class, where nobody has begun to answer: the short way through
 #: :func:`make_response`. ``None`` is for what needs a closer look.
-MAKERS: Final[dict[type, Callable[[Any], Response | None]]] = {
+MAKERS: Final[dict[type, Callable[[Any], web.Response | None]]] = {
     str: answer_text,
     bytes: answer_octets,
     dict: answer_json,
     list: answer_json,
     Response: answer_same,
+    web.Response: answer_own,
 }
 
 
 @lru_cache(maxsize=1024)
-def _find_maker(kind: type) -> Callable[[Any], Response | None] | None:
+def _find_maker(kind: type) -> Callable[[Any], web.Response | None] | None:
     """Give what makes responses of all results of one class; most classes of an application are Structs."""
     is_record = issubclass(kind, msgspec.Struct) or is_dataclass(kind)
     if is_record and not issubclass(kind, Renderable) and not hasattr(kind, "__html__"):
