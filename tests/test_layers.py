@@ -42,6 +42,7 @@ BANDS: dict[str, tuple[str, ...]] = {
         "matching",
         "negotiation",
         "pages",
+        "heads",
         "buffered",
         "responses",
         "requests",
