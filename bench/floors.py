@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from bench.figures import Measurement, Ratio
-from bench.peers import AIOHTTP, PEERS, WEBKIT
+from bench.peers import AIOHTTP, IPOPO, PEERS, PLAIN, WEBKIT
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +143,18 @@ FLOORS: Final = (
         to=None,
         at_most=16,
         goal=15,
+    ),
+    Floor(
+        title="processor time, webkit: a servlet / a plain handler",
+        of=Figure("servlet:request", WEBKIT),
+        to=Figure("servlet:request", PLAIN),
+        at_most=1.25,
+    ),
+    Floor(
+        title="processor time, a servlet: iPOPO's own service / webkit",
+        of=Figure("servlet:request", IPOPO),
+        to=Figure("servlet:request", WEBKIT),
+        at_least=2,
     ),
     Floor(
         title="time to import: webkit / aiohttp.web",

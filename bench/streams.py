@@ -13,7 +13,6 @@ import json
 import resource
 import selectors
 import socket
-import statistics
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -120,7 +119,7 @@ def tell(server: Server, listeners: Listeners, expected: int) -> float:
             came = listeners.count_events((number + 1) * STREAMS)
             if came != (number + 1) * STREAMS:
                 raise WrongAnswer(f"{server.peer.title} has sent {came:,} of {(number + 1) * STREAMS:,} events.")
-    return statistics.median(samples)
+    return min(samples)  # what disturbs can only add
 
 
 def _allow_many_files() -> None:

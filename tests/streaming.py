@@ -77,7 +77,8 @@ class Deaf:
         async with asyncio.timeout(PATIENCE_S):
             await loop.sock_connect(self._socket, (self._url.host, self._url.port))
             await loop.sock_sendall(self._socket, self._request)
-            assert await loop.sock_recv(self._socket, 1) == b"H"
+            if await loop.sock_recv(self._socket, 1) != b"H":
+                raise ConnectionError("It was not answered.")
 
     async def read(self) -> bytes:
         """Read to the end, and take the chunks apart (``ConnectionError`` where it was cut off)."""

@@ -544,6 +544,8 @@ async def test_a_stream_is_for_one_block(serve: Serve) -> None:
             await stream.__aenter__()
         with pytest.raises(ConnectionError):
             await stream.send("b")
+        with pytest.raises(TypeError, match="has its name"):
+            await stream.send(Event("b"), id=7)
         stream.push(Event("c"), b"")
 
     last = b"GET / HTTP/1.1\r\nHost: l\r\nConnection: close\r\n\r\n"
@@ -783,6 +785,22 @@ async def test_what_waits_for_a_slow_client_is_sent_at_the_end(running: Running)
         await asyncio.sleep(0)
         await app._streams.close()
         assert (await reading)[-3:] == [497, 498, 499]
+
+
+async def test_a_stream_that_begins_while_the_server_stops_ends_at_once(serve: Serve) -> None:
+    app = Application()
+    handler = Handler()
+
+    async def take_a_moment(request: web.Request, response: web.StreamResponse) -> None:
+        response.headers["X-Late"] = "1"
+        await asyncio.sleep(0)
+
+    app.on_response_prepare.append(take_a_moment)
+    add_handler(app, handler)
+    client = await serve(app)
+    await app._streams.close()
+    answer = await client.get("/")
+    assert (answer.status, answer.body.count(b"tick") <= 1) == (200, True)
 
 
 async def test_a_stream_that_nobody_reads_holds_no_shutdown(running: Running) -> None:

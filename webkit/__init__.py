@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from webkit.requests import REQUEST_ID, accepts, redirect_to, url_for
     from webkit.responses import Response, add_cookie, html, json_response, redirect
     from webkit.run import Server, ServerConfig, run, serve
+    from webkit.servlets import ServletService, ServletType
     from webkit.sse import Event
     from webkit.static import Static
     from webkit.staticurls import static_url
@@ -72,6 +73,8 @@ __all__ = [
     "RouteError",
     "Server",
     "ServerConfig",
+    "ServletService",
+    "ServletType",
     "Signal",
     "Static",
     "Templates",
@@ -133,6 +136,8 @@ _MODULES = {
     "RouteError": "errors",
     "Server": "run",
     "ServerConfig": "run",
+    "ServletService": "servlets",
+    "ServletType": "servlets",
     "Signal": "lifespan",
     "Static": "static",
     "Templates": "templates",

@@ -11,7 +11,7 @@ slow. All others have a queue, bounded and with a policy for what does not fit (
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from types import TracebackType
 from typing import Any, Final, Protocol, Self
@@ -76,9 +76,10 @@ class Broadcast:
         known = self._channels.get(channel)
         if known is not None:
             chunk = as_chunk(made.encoded)
+            known.sent_bytes += len(chunk)
             # A copy: who is cut off for being slow leaves meanwhile.
-            for subscription in tuple(known.subscriptions):
-                subscription.deliver(made, chunk)
+            for receiver in tuple(known.receivers.values()):
+                receiver.push(made, chunk)
         return made
 
     def subscribe(
@@ -112,21 +113,20 @@ class Broadcast:
     def count(self, channel: str) -> int:
         """Give how many listen to *channel*."""
         known = self._channels.get(channel)
-        return 0 if known is None else len(known.subscriptions)
+        return 0 if known is None else len(known.receivers)
 
-    def join(self, subscription: "Subscription") -> list[Event]:
-        """Let *subscription* listen, and give what it has missed (it calls this itself)."""
-        known = self._open(subscription.channel)
-        known.subscriptions[subscription] = None
-        self._settle(subscription.channel, known)
-        return [] if known.history is None else known.history.after(subscription.after)
+    def join(self, subscription: "Subscription", name: str) -> "_Channel":
+        """Let *subscription* listen to the channel *name*, and give that (it calls this itself)."""
+        known = self._open(name)
+        known.receivers[subscription] = subscription
+        self._settle(name, known)
+        return known
 
-    def part(self, subscription: "Subscription") -> None:
+    def part(self, subscription: "Subscription", name: str) -> None:
         """Let *subscription* listen no more."""
-        known = self._channels.get(subscription.channel)
-        if known is not None and subscription in known.subscriptions:
-            del known.subscriptions[subscription]
-            self._settle(subscription.channel, known)
+        known = self._channels.get(name)
+        if known is not None and known.receivers.pop(subscription, None) is not None:
+            self._settle(name, known)
 
     def _open(self, name: str) -> "_Channel":
         known = self._channels.get(name)
@@ -137,7 +137,7 @@ class Broadcast:
     def _settle(self, name: str, channel: "_Channel") -> None:
         """Note whether somebody listens to *channel*, and forget one where too many are kept for nobody."""
         self._idle.pop(name, None)
-        if not channel.subscriptions:
+        if not channel.receivers:
             self._idle[name] = None
             while len(self._idle) > self._most_idle:
                 oldest, _ = self._idle.popitem(last=False)
@@ -147,29 +147,31 @@ class Broadcast:
 class _Channel:
     """Who listens, and what was said lately."""
 
-    __slots__ = ("history", "subscriptions")
+    __slots__ = ("history", "receivers", "sent_bytes")
 
     def __init__(self, history: History | None) -> None:
         self.history = history
-        self.subscriptions: dict[Subscription, None] = {}  # in the order in which they came
+        # PERF: who gets the events of a subscription, itself or the stream that it feeds: to ask the subscription each
+        # time would be one more piece of memory for the processor to fetch, for each of thousands.
+        self.receivers: dict[Subscription, Subscription | EventStream] = {}
+        self.sent_bytes = 0
 
 
 class Subscription:
     """What one listener gets, while the block runs; one task may iterate."""
 
-    __slots__ = ("_backlog", "_broadcast", "_has_ended", "_missed", "_stream", "_waiter", "after", "channel", "deliver")
+    __slots__ = ("_after", "_backlog", "_broadcast", "_channel", "_has_ended", "_missed", "_name", "_stream", "_waiter")
 
     def __init__(self, broadcast: Broadcast, channel: str, after: str | None, backlog: Backlog) -> None:
-        self.channel = channel
-        self.after = after
+        self._name = channel
+        self._after = after
         self._broadcast = broadcast
+        self._channel: _Channel | None = None  # nobody listens yet
         self._backlog = backlog
         self._missed: list[Event] | None = None  # the next one is the last
         self._has_ended = False
         self._stream: EventStream | None = None
         self._waiter: asyncio.Future[None] | None = None
-        #: Takes an event, and its chunk.
-        self.deliver: Callable[[Event, bytes], None] = _ignore
 
     @property
     def dropped(self) -> int:
@@ -177,10 +179,11 @@ class Subscription:
         return self._backlog.dropped
 
     async def __aenter__(self) -> Self:
-        if self._has_ended or self.deliver is not _ignore:
+        if self._channel is not None:
             raise RuntimeError("A subscription is for one block: make another one.")
-        self._missed = self._broadcast.join(self)[::-1] or None
-        self.deliver = self._keep
+        self._channel = self._broadcast.join(self, self._name)
+        if self._channel.history is not None:
+            self._missed = self._channel.history.after(self._after)[::-1] or None
         return self
 
     async def __aexit__(
@@ -192,7 +195,7 @@ class Subscription:
         return self
 
     async def __anext__(self) -> Event:
-        if self.deliver is _ignore and not self._has_ended:
+        if self._channel is None:
             raise RuntimeError(_NOT_ENTERED)
         while not self._missed and not self._backlog:
             if self._has_ended:
@@ -200,27 +203,34 @@ class Subscription:
             await self._wait()
         return self._missed.pop() if self._missed else self._backlog.pop()
 
-    async def feed(self, stream: EventStream) -> None:
+    async def feed_stream(self, stream: EventStream) -> None:
         """Let *stream* have all events, without this task, until it is cancelled (``stream.send_all`` calls it)."""
-        if self.deliver is _ignore and not self._has_ended:
+        channel = self._channel
+        if channel is None:
             raise RuntimeError(_NOT_ENTERED)
         self._stream = stream
         await stream.replay(self._missed[::-1] if self._missed else ())
         self._missed = None
+        if self._has_ended:
+            return
         # From here on this task has nothing to do: who publishes writes to the stream itself. What its client has no
         # room for waits in the queue of this subscription.
         former, stream.backlog = stream.backlog, self._backlog
-        self.deliver = stream.push
+        began = channel.sent_bytes
+        channel.receivers[self] = stream
         try:
             if self._backlog:
                 stream.flush()
             await asyncio.get_running_loop().create_future()
         finally:
-            self.deliver = _ignore if self._has_ended else self._keep
+            if self in channel.receivers:
+                channel.receivers[self] = self
             self._stream = None
             stream.backlog = former
+            stream.count(channel.sent_bytes - began)
 
-    def _keep(self, event: Event, chunk: bytes) -> None:
+    def push(self, event: Event, chunk: bytes) -> None:
+        """Keep *event* for who iterates (who publishes calls this)."""
         if not self._backlog.push(event):
             self._end()
             if self._stream is not None:
@@ -238,12 +248,7 @@ class Subscription:
             self._waiter = None
 
     def _end(self) -> None:
-        self._broadcast.part(self)
+        self._broadcast.part(self, self._name)
         self._has_ended = True
-        self.deliver = _ignore
         self._missed = None
         self._backlog.clear()
-
-
-def _ignore(event: Event, chunk: bytes) -> None:
-    """Do nothing: nobody listens yet, or any more."""

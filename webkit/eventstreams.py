@@ -37,6 +37,8 @@ _STALLED_S: Final = 60
 _KEEPALIVE: Final = comment()
 _NOT_BEGUN: Final = "The stream has not begun: write 'async with event_stream(request) as stream'."
 
+_NOTHING_ELSE: Final = (None, None, None, None)
+
 # As much as a transport takes before it says that it is full, where nobody has said otherwise.
 _FULL_BYTES: Final = 2**16
 
@@ -54,7 +56,7 @@ _HEADERS: Final[dict[str, str]] = {
 class Followed(Protocol):
     """A source of events that can write them to a stream by itself, such as a subscription."""
 
-    async def feed(self, stream: "EventStream") -> None:
+    async def feed_stream(self, stream: "EventStream") -> None:
         """Give *stream* all events, until there are no more."""
 
 
@@ -111,7 +113,7 @@ class EventStream(web.StreamResponse):
         self._is_over = True  # nothing is taken yet, or any more
         self._is_left = False  # and the owner was cancelled for it
         self._transport = request.transport
-        self._is_direct = False  # nothing waits, and the stream is not over
+        self._is_direct = False  # chunks may be written: nothing waits, and the stream is not over
         self._flusher: asyncio.Task[None] | None = None
         self._ending: asyncio.Lock | None = None
         self._stalled_s = 0.0
@@ -140,7 +142,8 @@ class EventStream(web.StreamResponse):
         await self.prepare(request)
         if HEADERS_ONLY in request:
             await asyncio.sleep(0)  # the application has cancelled the handler: there is nothing to write
-        if request.method == "HEAD" or not self._is_connected():
+        is_ended = self._ending is not None  # the server stops
+        if request.method == "HEAD" or is_ended or not self._is_connected():
             self._leave()
         else:
             _notice_vanishing(self._transport, _STALLED_S)
@@ -188,9 +191,11 @@ class EventStream(web.StreamResponse):
             raise RuntimeError(_NOT_BEGUN)
         if not isinstance(data, Event):
             data = Event(data, event=event, id=id, retry=retry, key=key)
+        elif (event, id, retry, key) != _NOTHING_ELSE:
+            raise TypeError("An Event has its name, id, retry and key already: give them where it is made.")
         if self._waits:
             await self._until_room()
-        self.push(data, as_chunk(data.encoded))
+        self._push(data)
         if self._is_over:
             await self._end_sender()
         elif self._flusher is not None:
@@ -205,14 +210,14 @@ class EventStream(web.StreamResponse):
             if self._is_over:
                 await self._end_sender()
             if event is not None:
-                self.push(event, as_chunk(event.encoded))
+                self._push(event)
 
     def send_all(self, source: AsyncIterable[Any]) -> Awaitable[None]:
         """Send what *source* gives, until it is over, and close it: a generator, or a subscription of a ``Broadcast``.
 
         What becomes of events for which the client is too slow is decided by a subscription's own policy.
         """
-        return source.feed(self) if isinstance(source, Followed) else self._send_each(source)
+        return source.feed_stream(self) if isinstance(source, Followed) else self._send_each(source)
 
     def push(self, event: Event, chunk: bytes) -> None:
         """Send *event* without waiting: at once, or later where the client is slow; to nobody where it is gone.
@@ -220,21 +225,19 @@ class EventStream(web.StreamResponse):
         *chunk* is :func:`as_chunk` of it, which is the same for all streams.
         """
         # PERF: this is what an event to thousands of streams costs beside the write itself. Most of it is memory that
-        # the processor has to fetch, so that the protocol, which knows the same, is not asked.
-        transport = self._transport
-        if (
-            self._is_direct
-            and transport is not None
-            and not transport.is_closing()
-            and transport.get_write_buffer_size() <= _FULL_BYTES
-        ):
-            data = chunk if self._is_chunked else event.encoded
-            transport.write(data)
-            self._written += len(data)
+        # the processor has to fetch: so the protocol, which knows the same, is not asked, and nothing is counted here.
+        transport: Any = self._transport
+        if self._is_direct and not transport.is_closing() and transport.get_write_buffer_size() <= _FULL_BYTES:
+            transport.write(chunk)
         elif not self._is_over:
-            self._push_later(event)
+            self._push_later(event, chunk)
 
-    def _push_later(self, event: Event) -> None:
+    def count(self, size: int) -> None:
+        """Note that *size* bytes of chunks were pushed; whoever does that tells so afterwards."""
+        self._written += size
+
+    def _push_later(self, event: Event, chunk: bytes) -> None:
+        self._written -= len(chunk)  # it is written another time, or never
         if not self._is_connected():
             self._leave()
         elif not self._is_slow():
@@ -283,7 +286,7 @@ class EventStream(web.StreamResponse):
         if first or missed:
             self._write(b"".join(event.encoded for event in (*first, *missed)))
         self._is_over = False
-        self._is_direct = True
+        self._is_direct = self._is_chunked
 
     def _is_connected(self) -> bool:
         return self._transport is not None and not self._transport.is_closing()
@@ -297,6 +300,11 @@ class EventStream(web.StreamResponse):
             framed = as_chunk(data) if self._is_chunked else data
             transport.write(framed)
             self._written += len(framed)
+
+    def _push(self, event: Event) -> None:
+        chunk = as_chunk(event.encoded)
+        self.push(event, chunk)
+        self._written += len(chunk)
 
     async def _send_each(self, source: AsyncIterable[Any]) -> None:
         async with aclosing(source) if isinstance(source, AsyncGenerator) else nullcontext():
@@ -332,7 +340,7 @@ class EventStream(web.StreamResponse):
             self._leave()
         finally:
             self._flusher = None
-            self._is_direct = not self._is_over
+            self._is_direct = self._is_chunked and not self._is_over
 
     def _close(self) -> None:
         """Take nothing any more."""

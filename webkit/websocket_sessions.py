@@ -142,6 +142,11 @@ class WebSocketSession:
         """The subprotocol that was chosen."""
         return self.response.ws_protocol
 
+    @property
+    def peer_code(self) -> int | None:
+        """The code that the client has closed with, also where it answered a close of the server; ``None`` so far."""
+        return self.response.close_code
+
     def get_client_address(self) -> tuple[str, int]:
         """Give host and port of the client, or of the proxy in front (``OSError`` where there is none)."""
         name = self.transport.get_extra_info("peername")
