@@ -20,10 +20,10 @@ from aiohttp import hdrs, web
 
 from webkit.binding import Direct, is_coroutine_function, name_of
 from webkit.bodies import causes_of, find_fault, is_cut_off, let_go, streams_of
-from webkit.buffered import answer_error, is_light
+from webkit.buffered import answer_error
 from webkit.errors import ConfigError, HTTPGatewayTimeout, InternalServerError
 from webkit.expect import Invitation
-from webkit.faults import choose_shown
+from webkit.faults import choose_shown, is_light
 from webkit.inflating import BrokenCoding, inflate_body
 from webkit.requests import APPLICATION, REQUEST_ID, new_request_id
 from webkit.responses import HEADERS_ONLY, MAKERS, PREPARED, RUNNING, check_response, make_response

@@ -19,7 +19,17 @@ from aiohttp.abc import AbstractStreamWriter
 from aiohttp.web_request import BaseRequest
 from aiohttp.web_response import ContentCoding
 
-from webkit.heads import RULED, Head, check_header, head_for, headers_in, headers_of, lines_of, put_together, reason_of
+from webkit.heads import (
+    RULED_IN_ERRORS,
+    Head,
+    check_attribute,
+    check_header,
+    head_for,
+    headers_in,
+    headers_of,
+    lines_of,
+    put_together,
+)
 
 __all__ = [
     "Response",
@@ -27,11 +37,9 @@ __all__ = [
     "answer_error",
     "answer_json",
     "answer_octets",
-    "answer_own",
     "answer_same",
     "answer_text",
     "check_headers",
-    "is_light",
 ]
 
 # A larger body is not copied behind its head.
@@ -70,12 +78,8 @@ class Response(web.Response):
         more: bytes | None = b""
         if headers:
             more = lines_of(headers.items()) if headers.__class__ is dict else None
-        if (
-            more is not None
-            and not options
-            and status.__class__ is int
-            and (content_type is None or _is_usual(content_type))
-        ):
+        is_plain = more is not None and not options and status.__class__ is int
+        if is_plain and (content_type is None or _is_usual(content_type)):
             if body and body.__class__ is bytes and text is None:
                 self._head = head_for(status, content_type)
                 self._content = body
@@ -278,7 +282,7 @@ class Response(web.Response):
         self._complete()
         for attribute in (expires, domain, path, samesite, version, str(max_age)):
             if attribute is not None:
-                _check_attribute(name, attribute)
+                check_attribute(name, attribute)
         super().set_cookie(
             name,
             value,
@@ -317,7 +321,6 @@ _make: Final = Response.__new__
 _TEXT: Final = head_for(200, "text/plain; charset=utf-8")
 _JSON: Final = head_for(200, "application/json")
 _encode_json: Final = msgspec.json.Encoder().encode
-_RULED_IN_ERRORS: Final = RULED - {"content-type"}
 _VARYING: Final = b"Vary: Accept\r\n"
 
 
@@ -326,16 +329,6 @@ def answer_text(text: str) -> Response:
     response = _make(Response)
     response._head = _TEXT  # noqa: SLF001
     response._content = text.encode()  # noqa: SLF001
-    return response
-
-
-def answer_content(body: bytes, status: int, content_type: str | None) -> Response:
-    """Answer with *body*; *content_type* has no parameters."""
-    if not body:
-        return Response(body=body, status=status, content_type=content_type)
-    response = _make(Response)
-    response._head = head_for(status, content_type)  # noqa: SLF001
-    response._content = body  # noqa: SLF001
     return response
 
 
@@ -352,17 +345,6 @@ def answer_same(response: Response) -> Response | None:
     return response if response._head is not None and response._answered is None else None  # noqa: SLF001
 
 
-def is_light(error: web.HTTPException) -> bool:
-    """Whether *error* is new, and nothing but status, headers without rules of their own, and a body."""
-    if error.keep_alive is not None or error.prepared or error.compression or error.chunked or error.cookies:
-        return False
-    headers, body = error.headers, error.body
-    if error.reason != reason_of(error.status) or not isinstance(body, bytes) or not body:
-        return False
-    is_only = len(headers) == 1 or all(name.lower() not in _RULED_IN_ERRORS for name in headers)
-    return is_only and bool(headers.get(hdrs.CONTENT_TYPE))
-
-
 def answer_error(error: web.HTTPException, shown: tuple[str, bytes] | None) -> Response:
     """Answer as *error*, which is light, does, in the form that was *shown* for it, if one was.
 
@@ -373,7 +355,7 @@ def answer_error(error: web.HTTPException, shown: tuple[str, bytes] | None) -> R
     more: bytes | None = b""
     if len(error.headers) > 1:
         pairs = ((name, content_type if name == hdrs.CONTENT_TYPE else value) for name, value in error.headers.items())
-        more = lines_of(pairs, ruled=_RULED_IN_ERRORS)
+        more = lines_of(pairs, ruled=RULED_IN_ERRORS)
         if more is None:
             raise ValueError(f"{error!r} has a header that is no text.")
     response = _make(Response)
@@ -388,11 +370,13 @@ def answer_octets(body: bytes) -> Response:
     return Response(body=body)
 
 
-def answer_own(response: web.Response) -> web.Response | None:
-    """Answer with *response*, one of aiohttp's, if it is new (``ValueError`` for its headers)."""
-    if response.prepared:
-        return None
-    check_headers(response)
+def answer_content(body: bytes, status: int, content_type: str | None) -> Response:
+    """Answer with *body*; *content_type* has no parameters."""
+    if not body:
+        return Response(body=body, status=status, content_type=content_type)
+    response = _make(Response)
+    response._head = head_for(status, content_type or None)  # noqa: SLF001
+    response._content = body  # noqa: SLF001
     return response
 
 
@@ -406,12 +390,6 @@ def check_headers(response: web.StreamResponse) -> None:
     if "\n" in text or "\r" in text or "\0" in text:
         for name, value in headers.items():
             check_header(name, value)
-
-
-def _check_attribute(cookie: str, text: str) -> None:
-    # SECURITY: Python quotes the value of a cookie, and writes its attributes as they are.
-    if ";" in text or not text.isprintable():
-        raise ValueError(f"{text!r} for the cookie {cookie!r} has a semicolon or a control character.")
 
 
 def _is_usual(content_type: str) -> bool:

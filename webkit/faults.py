@@ -10,11 +10,23 @@ from typing import Any
 
 from aiohttp import web
 
+from webkit.heads import RULED_IN_ERRORS, reason_of
 from webkit.pages import Fault, Form, choose_form, fault_of, is_standard, render_fault, render_standard
 from webkit.requests import APPLICATION
 from webkit.types import RENDERER
 
-__all__ = ["choose_shown", "show_fault"]
+__all__ = ["choose_shown", "is_light", "show_fault"]
+
+
+def is_light(error: web.HTTPException) -> bool:
+    """Whether *error* is new, and nothing but status, headers without rules of their own, and a body."""
+    if error.keep_alive is not None or error.prepared or error.compression or error.chunked or error.cookies:
+        return False
+    headers, body = error.headers, error.body
+    if error.reason != reason_of(error.status) or not isinstance(body, bytes) or not body:
+        return False
+    is_only = len(headers) == 1 or all(name.lower() not in RULED_IN_ERRORS for name in headers)
+    return is_only and bool(headers.get("Content-Type"))
 
 
 async def show_fault(request: web.Request, error: web.HTTPException) -> None:

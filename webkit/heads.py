@@ -14,7 +14,9 @@ from aiohttp.http import SERVER_SOFTWARE
 
 __all__ = [
     "RULED",
+    "RULED_IN_ERRORS",
     "Head",
+    "check_attribute",
     "check_header",
     "head_for",
     "headers_in",
@@ -26,11 +28,13 @@ __all__ = [
 
 _REASONS: Final = {status.value: status.phrase for status in HTTPStatus}
 _WITHOUT_BODY: Final = frozenset({*range(100, 200), 204, 304})
-# The type of what has none comes behind the length.
 #: The headers that aiohttp has rules for.
 RULED: Final = frozenset(
     ("connection", "content-encoding", "content-length", "content-type", "date", "server", "transfer-encoding")
 )
+#: The same where a content type of one's own is nothing special.
+RULED_IN_ERRORS: Final = RULED - {"content-type"}
+# The type of what has none comes behind the length.
 _OCTETS: Final = b"\r\nContent-Type: application/octet-stream"
 
 
@@ -130,3 +134,10 @@ def check_header(name: str, value: str) -> None:
     text = name + value
     if "\n" in text or "\r" in text or "\0" in text:
         raise ValueError(f"The header {name!r}: {value!r} has a line break or a null byte.")
+
+
+def check_attribute(cookie: str, text: str) -> None:
+    """Refuse *text* for an attribute of a *cookie* that would be more than one (``ValueError``)."""
+    # SECURITY: Python quotes the value of a cookie, and writes its attributes as they are.
+    if ";" in text or not text.isprintable():
+        raise ValueError(f"{text!r} for the cookie {cookie!r} has a semicolon or a control character.")

@@ -10,7 +10,7 @@ import msgspec
 from aiohttp import web
 from yarl import URL
 
-from webkit.buffered import Response, answer_json, answer_octets, answer_own, answer_same, answer_text, check_headers
+from webkit.buffered import Response, answer_json, answer_octets, answer_same, answer_text, check_headers
 
 __all__ = [
     "HEADERS_ONLY",
@@ -101,6 +101,14 @@ def add_cookie(
     response.headers.add("Set-Cookie", morsel.OutputString())
 
 
+def _answer_own(response: web.Response) -> web.Response | None:
+    """Answer with *response*, one of aiohttp's, if it is new (``ValueError`` for its headers)."""
+    if response.prepared:
+        return None
+    check_headers(response)
+    return response
+
+
 #: What becomes of the usual results, by their class, where nobody has begun to answer: the short way through
 #: :func:`make_response`. ``None`` is for what needs a closer look.
 MAKERS: Final[dict[type, Callable[[Any], web.Response | None]]] = {
@@ -109,7 +117,7 @@ MAKERS: Final[dict[type, Callable[[Any], web.Response | None]]] = {
     dict: answer_json,
     list: answer_json,
     Response: answer_same,
-    web.Response: answer_own,
+    web.Response: _answer_own,
 }
 
 

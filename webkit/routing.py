@@ -106,7 +106,8 @@ class RouteTable(_Unlisted):
         self._rests: dict[str, Rest[PlainResource | DynamicResource]] = {}
         self._only_rest: Rest[PlainResource | DynamicResource] | None = None
         self._has_rests = False
-        self._answer_miss: Handler | None = None
+        #: Answers 404 and 405, where there is no boundary and somebody wants to see them.
+        self.answer_miss: Handler | None = None
         self._before_freeze = before_freeze
         if trailing_slash not in get_args(TrailingSlash):
             raise ConfigError(f"trailing_slash={trailing_slash!r}: choose one of {', '.join(get_args(TrailingSlash))}.")
@@ -251,7 +252,7 @@ class RouteTable(_Unlisted):
         """Compose the chain of every route; called by aiohttp when the application freezes or is mounted."""
         if self.frozen:
             return
-        middlewares, is_behind_boundary, self._answer_miss = self._before_freeze()
+        middlewares, is_behind_boundary, self.answer_miss = self._before_freeze()
         self.frozen = True
         shared = self.call_inner if is_behind_boundary else None
         routes = [route for resource in self.resources for route in resource.table_routes]
@@ -315,7 +316,7 @@ class RouteTable(_Unlisted):
         if not allowed and self._trailing_slash != "strict":
             match, allowed = self._find_with_other_slash(request.method, path)
             take_limits(request, match)
-        is_ours = self._answer_miss is not None or hdrs.EXPECT in request.headers
+        is_ours = self.answer_miss is not None or hdrs.EXPECT in request.headers
         if match is None and is_ours and request.get(_STEPS_BACK) is not self:
             return await self._miss(request), allowed
         return match, allowed
@@ -329,7 +330,7 @@ class RouteTable(_Unlisted):
         if found.http_exception is None:
             return found
         # A middleware that asks once more is within the chain already.
-        answer = None if request.get(_MISSED) else self._answer_miss
+        answer = None if request.get(_MISSED) else self.answer_miss
         request[_MISSED] = True
         return Miss(found, answer)
 
