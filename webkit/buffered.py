@@ -139,10 +139,12 @@ class Response(web.Response):
             ClientConnectionResetError: the client is gone.
         """
         request, head = self._answered, self._head
-        if request is None or head is None or data or self._sent or request.writer.output_size:
+        if request is None or head is None or data or self._sent:
+            return self._end(data)
+        writer: Any = request.writer
+        if writer.output_size:
             return self._end(data)
         # PERF: straight to the transport, and no coroutine of its own: 2 % of a request.
-        writer: Any = request.writer
         transport = request.transport
         if transport is None or transport.is_closing():
             raise ClientConnectionResetError("Cannot write to closing transport")

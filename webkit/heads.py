@@ -91,10 +91,10 @@ def put_together(head: Head, more: bytes, content: bytes) -> bytes:
     now = int(time.time())
     if now != _clock.second:
         _clock.tick(now)
-    end = _clock.end
-    if not head.is_usual:
+    start, end = head.start, _clock.end
+    if more or not head.is_usual:
+        start = head.line + more + head.fields
         end = (_OCTETS if head.content_type is None else b"") + end[:-2] + head.ending + b"\r\n"
-    start = head.line + more + head.fields if more else head.start
     return b"%b%d%b%b" % (start, len(content), end, content)
 
 
