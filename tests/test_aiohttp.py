@@ -27,6 +27,7 @@ from webkit._aiohttp import (
     replace_content,
     replace_server,
     take_full_names,
+    take_loop,
     wrap_parser,
 )
 from webkit.errors import HTTPConflict
@@ -330,3 +331,12 @@ async def test_what_a_connection_receives_goes_through_its_parser() -> None:
     writer.close()
     listening.close()
     await listening.wait_closed()
+
+
+async def test_an_application_and_all_that_is_mounted_in_it_know_the_event_loop_that_they_were_given() -> None:
+    app, below = web.Application(), web.Application()
+    app.add_subapp("/below", below)
+    take_loop(app)
+    for known in (app, below):
+        with pytest.warns(DeprecationWarning, match="loop property"):
+            assert known.loop is asyncio.get_running_loop()

@@ -6,6 +6,7 @@ be closed would wait without end for a client that does not read: after a while 
 
 import asyncio
 import logging
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -99,6 +100,12 @@ class OpenStreams:
         """Close WebSockets with 1001 and end event streams, and their handlers, within two seconds."""
         self._is_closed = True
         ending = [self._end(noted) for noted in tuple(self._open.values())]
+        if ending:
+            await asyncio.wait(ending)
+
+    async def close_those(self, transports: Collection[asyncio.Transport]) -> None:
+        """Close those on *transports* in the same way, and go on with all others."""
+        ending = [self._end(noted) for noted in tuple(self._open.values()) if noted.transport in transports]
         if ending:
             await asyncio.wait(ending)
 
