@@ -20,7 +20,7 @@ def make_counter() -> Application:
     async def run(counter: Application) -> AsyncIterator[None]:
         counts.append(0)
         yield
-        print("The counter ends at", counts.pop())
+        print("The counter ends at", counts.pop())  # noqa: T201
 
     counter.cleanup_ctx.append(run)
 
