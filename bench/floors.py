@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from bench.figures import Measurement, Ratio
-from bench.peers import AIOHTTP, PEERS, WEBKIT
+from bench.peers import AIOHTTP, IPOPO, PEERS, PLAIN, WEBKIT
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +123,18 @@ FLOORS: Final = (
     _speed("template", "template", AIOHTTP, 1.2),
     _speed("validated body", "post", "fastapi", 3),
     _speed("validated body", "post", "litestar", 1.5),
+    Floor(
+        title="processor time, webkit: a servlet / a plain handler",
+        of=Figure("servlet:request", WEBKIT),
+        to=Figure("servlet:request", PLAIN),
+        at_most=1.25,
+    ),
+    Floor(
+        title="processor time, a servlet: iPOPO's own service / webkit",
+        of=Figure("servlet:request", IPOPO),
+        to=Figure("servlet:request", WEBKIT),
+        at_least=2,
+    ),
     Floor(
         title="time to import: webkit / aiohttp.web",
         of=Figure("import", WEBKIT),

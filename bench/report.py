@@ -8,10 +8,12 @@ from typing import Final
 from bench.figures import Measurement, show
 from bench.floors import Verdict, judge
 from bench.machine import BUSY_LOAD
-from bench.peers import AIOHTTP, COMPARED, PEERS, WEBKIT
+from bench.peers import AIOHTTP, COMPARED, IPOPO, PEERS, PLAIN, WEBKIT
 from bench.results import Results
 from bench.workloads import NOT_YET
 
+# Measurements that have a table of their own.
+_WITH_TABLES: Final = ("cpu:", "speed:", "servlet:")
 _PAGE: Final = Path(__file__).parent / "performance.md"
 
 
@@ -39,11 +41,26 @@ def contenders(measurements: Sequence[Measurement]) -> str:
     return table(("", *(f"{measurement.title}, {measurement.unit}" for measurement in measurements)), rows)
 
 
+def servlets(results: Results) -> str:
+    """The processor time of a servlet, and what a plain handler and iPOPO take."""
+    measured = [measurement for measurement in results.measurements if measurement.key == "servlet:request"]
+    head = ("", "webkit, µs", "plain handler, µs", "iPOPO, µs", "webkit / plain", "iPOPO / webkit")
+    rows = [
+        (
+            measurement.title,
+            *(_median(measurement, name) for name in (WEBKIT, PLAIN, IPOPO)),
+            *(str(measurement.ratio(*pair) or "-") for pair in ((WEBKIT, PLAIN), (IPOPO, WEBKIT))),
+        )
+        for measurement in measured
+    ]
+    return table(head, rows)
+
+
 def ratios(results: Results) -> str:
     """webkit beside bare aiohttp and beside the best of those that have one core each."""
     rows = []
     for measurement in results.measurements:
-        if measurement.key.startswith("cpu:"):
+        if measurement.key.startswith(("cpu:", "servlet:")):
             continue
         best = measurement.best(COMPARED)
         rows.append(
@@ -106,6 +123,7 @@ def as_text(results: Results) -> str:
     parts = [
         machine(results),
         in_process(results),
+        servlets(results),
         contenders(_speeds(results)),
         contenders(_others(results)),
         ratios(results),
@@ -122,6 +140,7 @@ def as_page(results: Results, connections: int) -> str:
         machine=machine(results),
         connections=connections,
         in_process=in_process(results),
+        servlets=servlets(results) or "Not measured yet.",
         lacking=lacking(),
         speeds=contenders(_speeds(results)),
         footprint=contenders(_others(results)),
@@ -166,4 +185,4 @@ def _speeds(results: Results) -> list[Measurement]:
 
 
 def _others(results: Results) -> list[Measurement]:
-    return [measurement for measurement in results.measurements if not measurement.key.startswith(("cpu:", "speed:"))]
+    return [measurement for measurement in results.measurements if not measurement.key.startswith(_WITH_TABLES)]

@@ -53,6 +53,9 @@ class Plan:
     import_rounds: int
     weighed: Sequence[str]  #: peers whose memory is measured
     memory_rounds: int
+    servlet_rounds: int
+    servlet_sample_s: float
+    servlet_requests: int  #: while servlets come and go
 
 
 FULL: Final = Plan(
@@ -68,6 +71,9 @@ FULL: Final = Plan(
     import_rounds=7,
     weighed=tuple(name for name, peer in PEERS.items() if peer.is_pinned),
     memory_rounds=3,
+    servlet_rounds=21,
+    servlet_sample_s=0.04,
+    servlet_requests=100_000,
 )
 QUICK: Final = Plan(
     peers=(*_BOTH, "starlette", "fastapi", "blacksheep"),
@@ -82,6 +88,9 @@ QUICK: Final = Plan(
     import_rounds=3,
     weighed=_BOTH,
     memory_rounds=1,
+    servlet_rounds=7,
+    servlet_sample_s=0.03,
+    servlet_requests=10_000,
 )
 
 
@@ -165,6 +174,18 @@ class Run:
         self.measurements += measurements
         self.not_measured += failures
 
+    def servlets(self) -> None:
+        """Measure servlets beside plain handlers and iPOPO's service, and change them under load."""
+        plan = self.plan
+        words = map(str, (plan.servlet_rounds, plan.servlet_sample_s, plan.servlet_requests))
+        command = [sys.executable, "-m", "bench.servlets", *words]
+        if self.cores is not None:
+            command = [*pinned_to(self.cores.server), *command]
+        result = subprocess.run(command, cwd=ROOT, capture_output=True, check=False)
+        if result.returncode:
+            raise WrongAnswer(result.stderr.decode(errors="replace")[-2000:])
+        self.measurements += msgspec.json.decode(result.stdout, type=list[Measurement])
+
     def _start(self, stack: ExitStack, peer: Peer) -> Server | None:
         """Start *peer*, and see that it answers as all do; ``None`` if it is a peer that does not start."""
         try:
@@ -192,6 +213,7 @@ PARTS: Final[dict[str, Callable[[Run], None]]] = {
     "sockets": Run.over_sockets,
     "imports": Run.imports,
     "memory": Run.memory,
+    "servlets": Run.servlets,
 }
 
 

@@ -259,7 +259,11 @@ MOUNTS: list[tuple[Callable[[Any], Any], type[Exception], str]] = [
     (lambda app: app.mount("/x", mounted(Application())), ConfigError, "<webkit.Application 0 resources"),
     (lambda app: app.mount("/x", mounted(web.Application())), ConfigError, "is mounted or served already"),
     (lambda app: app.mount("/x", Sign()), ConfigError, "write app.use(...) instead of app.mount(...)"),
-    (lambda app: app.mount("/x", object()), ConfigError, "cannot be mounted: it is no application and has no routes()"),
+    (
+        lambda app: app.mount("/x", object()),
+        ConfigError,
+        "cannot be mounted: it is no application, no servlet, and has no routes()",
+    ),
     (lambda app: app.mount("/x", None), ConfigError, "None cannot be mounted"),
     (lambda app: app.mount("/x", Conflicting()), RouteError, "is never reached"),
     (lambda app: app.use(Pages()), ConfigError, "is no feature; use takes app.mount(path, thing)."),

@@ -19,10 +19,11 @@ from bench.figures import Measurement, Ratio, shifted, show
 from bench.floors import FLOORS, Figure, Floor, Verdict, judge
 from bench.install import REQUIREMENTS, read_requirements
 from bench.machine import Cores, Machine, choose_cores, memory_of, read_core_list
-from bench.peers import AIOHTTP, COMPARED, PEERS, WEBKIT, aiohttp_app, webkit_app
+from bench.peers import AIOHTTP, COMPARED, IPOPO, PEERS, PLAIN, WEBKIT, aiohttp_app, webkit_app
 from bench.picture import draw
 from bench.results import Results
 from bench.run import FULL, LATEST, PAGE, PICTURE, QUICK, check_log
+from bench.servlets import load_while_changing
 from bench.wire import is_whole
 from bench.workloads import TEXT_WORKLOAD, TO_REFUSE, WORKLOADS, Workload
 from tests.serving import AnyApplication, Client, Serve, run_by_aiohttp
@@ -138,6 +139,22 @@ def test_the_in_process_part_measures_both_and_loses_no_line_of_their_logs(tmp_p
         assert all(sample > 0 for samples in measurement.samples.values() for sample in samples)
 
 
+def test_servlets_are_measured_beside_a_plain_handler_and_ipopos_service() -> None:
+    command = [sys.executable, "-m", "bench.servlets", "2", "0.001", "640"]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, check=True)
+    request, load = msgspec.json.decode(result.stdout, type=list[Measurement])
+    assert {name: len(samples) for name, samples in request.samples.items()} == {WEBKIT: 2, PLAIN: 2, IPOPO: 2}
+    assert load.samples[WEBKIT][0] > 0
+
+
+async def test_no_request_fails_while_servlets_come_and_go() -> None:
+    """IP-041: 64 connections, and two threads that register, unregister and drain."""
+    load = await load_while_changing(6_400)
+    assert load.failed == 0
+    assert load.answered + load.not_found >= 6_400
+    assert load.changes > 10
+
+
 def test_the_large_api_has_651_paths_and_a_request_for_each() -> None:
     paths = make_paths()
     assert len(set(paths)) == 651
@@ -227,9 +244,10 @@ def test_every_floor_is_about_something_that_a_whole_run_measures() -> None:
     measured = {f"speed:{name}" for name in FULL.workloads} | {f"cpu:{name}" for name in WORKLOADS}
     measured |= {f"cpu:shared-{count}" for count in FULL.route_counts}
     measured |= {"speed:log", "cpu:log", "cpu:middlewares-5", "cpu:resolve", "import", "memory:connection"}
+    measured |= {"servlet:request"}
     for floor in FLOORS:
         assert {floor.of.key, floor.to.key} <= measured
-        assert {floor.of.contender, floor.to.contender} <= set(FULL.peers)
+        assert {floor.of.contender, floor.to.contender} <= {*FULL.peers, PLAIN, IPOPO}
         assert (floor.at_most is None) != (floor.at_least is None)
 
 

@@ -10,6 +10,7 @@ import aiohttp
 import pytest
 
 from examples import uploads
+from webkit.servlets import make_not_found_page
 
 FOLDER = Path(__file__).parent.parent / "examples"
 MODULES = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem != "__init__")
@@ -40,6 +41,9 @@ SWITCHES = {
     "sessions": (["-W", "ignore::UserWarning:aiohttp_session"], []),
     "debug_toolbar": (["-W", "ignore::UserWarning:aiohttp_debugtoolbar.middlewares"], ["--debug"]),
 }
+
+# Programs that start a server by themselves; the others give an application to `python -m webkit`.
+PROGRAMS = {"ipopo_servlets"}
 
 CALLS: dict[str, list[Call]] = {
     "aiohttp_jinja2_pages": [
@@ -74,6 +78,12 @@ CALLS: dict[str, list[Call]] = {
         ("GET", "/count/3", {}, "", 200, "[1,2,3]"),
         ("GET", "/count/x", {}, "", 404, "404: Not Found"),
     ],
+    "ipopo_servlets": [
+        ("GET", "/hello", {}, "", 200, "Hello from iPOPO!", {"Content-Type": "text/plain"}),
+        ("GET", "/visits", {}, "", 200, "This is visit 1."),
+        ("GET", "/visits/again", {}, "", 200, "This is visit 2."),
+        ("PUT", "/visits", {}, "", 404, make_not_found_page("/visits", None)),
+    ],
     "notes": [
         ("GET", "/notes/1", {}, "", 404, "404: Not Found"),
         ("PUT", "/notes/1", {}, "buy milk", 200, "buy milk"),
@@ -81,6 +91,18 @@ CALLS: dict[str, list[Call]] = {
         ("PATCH", "/notes/1", {}, "", 405, "405: Method Not Allowed"),
         ("DELETE", "/notes/1", {}, "", 204, ""),
         ("GET", "/notes/1", {}, "", 404, "404: Not Found"),
+    ],
+    "servlets": [
+        ("GET", "/dice", {}, "", 404, make_not_found_page("/dice", None)),
+        ("POST", "/plugins/dice", {}, "", 200, "on"),
+        ("POST", "/plugins/report", {}, "", 200, "on"),
+        ("GET", "/plugins", {}, "", 200, '["/dice","/report"]'),
+        ("GET", "/dice/1", {}, "", 200, "1", {"Content-Type": "text/plain"}),
+        ("GET", "/dice/0", {}, "", 400, "A die has 1 to 1000 sides."),
+        ("GET", "/report", {}, "", 200, "All is well."),
+        ("DELETE", "/plugins/dice", {}, "", 200, "off"),
+        ("GET", "/dice/1", {}, "", 404, make_not_found_page("/dice/1", None)),
+        ("POST", "/plugins/nothing", {}, "", 404, "404: Not Found"),
     ],
     "uploads": [
         ("GET", "/", {}, "", 200, UPLOAD_PAGE),
@@ -126,11 +148,18 @@ CALLS: dict[str, list[Call]] = {
 }
 
 
-async def serve(module: str) -> AsyncIterator[str]:
+def command_of(module: str) -> list[str]:
+    """Give what starts the example on a free port; it prints where that is, behind "on"."""
     of_python, of_webkit = SWITCHES.get(module, ([], []))
+    python = [sys.executable, "-W", "error", *of_python, "-m"]
+    if module in PROGRAMS:
+        return [*python, f"examples.{module}", "0"]
+    return [*python, "webkit", "-n", "127.0.0.1", "-p", "0", f"examples.{module}:init", *of_webkit]
+
+
+async def serve(module: str) -> AsyncIterator[str]:
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-W", "error", *of_python, "-m", "webkit", "-n", "127.0.0.1", "-p", "0"),
-        *(f"examples.{module}:init", *of_webkit),
+        *command_of(module),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
     )
@@ -156,4 +185,5 @@ async def test_the_example_answers_as_it_says(module: str) -> None:
 def test_an_example_is_short_and_begins_with_how_to_run_it(module: str) -> None:
     lines = (FOLDER / f"{module}.py").read_text().splitlines()
     assert len(lines) <= 80
-    assert any(line.startswith(f"Run:  python -m webkit -p 8080 examples.{module}:init") for line in lines[:5])
+    command = f"examples.{module} 8080" if module in PROGRAMS else f"webkit -p 8080 examples.{module}:init"
+    assert any(line.startswith(f"Run:  python -m {command}") for line in lines[:5])

@@ -147,3 +147,30 @@ def test_a_path_of_many_segments_is_refused_without_trying_every_way() -> None:
     matcher = matcher_of(*(number("/" + way) for way in ways))
     assert matcher.candidates("/1" * 9) == []
     assert len(matcher.candidates("/1" * 8)) == 256
+
+
+RESTS = [
+    "/a/{p:path}",
+    "/a/b/{p:(?s:.*)}",
+    "/b/{p:(?s:.*)}",
+    "/{x}/c",
+    "/a{x}/c",
+    "/b/c",
+    "/c/{x}",
+    "/{p:path}",
+    "/a",
+    "/",
+]
+
+
+@given(
+    st.lists(st.sampled_from(RESTS), max_size=4, unique=True),
+    st.lists(st.sampled_from(["a", "b", "c", "", "x\n"]), max_size=4).map(lambda segments: "/" + "/".join(segments)),
+)
+def test_a_rest_of_a_path_is_found_at_once_only_where_nothing_else_could_match(paths: list[str], path: str) -> None:
+    matcher = matcher_of(*paths)
+    expected = ask_one_after_another([parse(written) for written in paths], path)
+    assert matcher.candidates(path) == expected
+    rest = matcher.only_rest or matcher.rests.get(path[1 : path.find("/", 1)])
+    if rest is not None and path.startswith(rest.prefix) and len(path) >= rest.least and path not in matcher.literals:
+        assert expected == [(rest.target, {rest.name: path[len(rest.prefix) :]})]

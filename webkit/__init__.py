@@ -25,15 +25,23 @@ if TYPE_CHECKING:
     from webkit.requests import REQUEST_ID, accepts, redirect_to, url_for
     from webkit.responses import Response, add_cookie, html, json_response, redirect
     from webkit.run import Server, ServerConfig, run, serve
+    from webkit.servlets import ServletService, ServletType
     from webkit.static import Static
     from webkit.staticurls import static_url
     from webkit.templates import Templates, render, render_string, template
     from webkit.types import Feature, Handler, Middleware, Mountable, Route
     from webkit.views import View
-    from webkit.websockets import WebSocketResponse
+    from webkit.websockets import (
+        AbstractWebSocketHandler,
+        WebSocketClosed,
+        WebSocketOptions,
+        WebSocketResponse,
+        WebSocketSession,
+    )
 
 __all__ = [
     "REQUEST_ID",
+    "AbstractWebSocketHandler",
     "AccessLogger",
     "Application",
     "Body",
@@ -55,13 +63,18 @@ __all__ = [
     "RouteError",
     "Server",
     "ServerConfig",
+    "ServletService",
+    "ServletType",
     "Signal",
     "Static",
     "Templates",
     "Upload",
     "UploadProgress",
     "View",
+    "WebSocketClosed",
+    "WebSocketOptions",
     "WebSocketResponse",
+    "WebSocketSession",
     "__version__",
     "accepts",
     "add_cookie",
@@ -84,6 +97,7 @@ __all__ = [
 
 # Where each of them is; a name of its own is a module.
 _MODULES = {
+    "AbstractWebSocketHandler": "websockets",
     "AccessLogger": "access",
     "Application": "application",
     "Body": "parameters",
@@ -106,13 +120,18 @@ _MODULES = {
     "RouteError": "errors",
     "Server": "run",
     "ServerConfig": "run",
+    "ServletService": "servlets",
+    "ServletType": "servlets",
     "Signal": "lifespan",
     "Static": "static",
     "Templates": "templates",
     "Upload": "forms",
     "UploadProgress": "progress",
     "View": "views",
+    "WebSocketClosed": "websockets",
+    "WebSocketOptions": "websockets",
     "WebSocketResponse": "websockets",
+    "WebSocketSession": "websockets",
     "accepts": "requests",
     "add_cookie": "responses",
     "bind": "binding",

@@ -28,6 +28,7 @@ from webkit.responses import PREPARED
 from webkit.router import Decorator, RouteAdder, Router, refuse_lost_slash
 from webkit.routing import Frozen, MountPoint, NameAlias, RouteTable, TrailingSlash, note_begun
 from webkit.serverlog import ServerLog
+from webkit.servlet_names import is_servlet
 from webkit.streams import OpenStreams, drop_body, end_with_headers
 from webkit.types import Endpoint, ExpectHandler, Feature, Handler, Middleware, Mountable, Route
 
@@ -164,8 +165,10 @@ class Application(RouteAdder, OldApplication, HotHost, MutableMapping[str | web.
 
     # Putting together
 
-    def mount(self, path: str, thing: Application | web.Application | Mountable, *, name: str | None = None) -> None:
-        """Put the routes of *thing* below *path*: an application, ``Static(...)``, anything with ``routes()``.
+    def mount(
+        self, path: str, thing: Application | web.Application | Mountable | Any, *, name: str | None = None
+    ) -> None:
+        """Put *thing* below *path*: an application, ``Static(...)``, a servlet, anything with ``routes()``.
 
         With a *name* its routes are reachable as ``"name:route"``. Mounting freezes an application: add its routes
         before.
@@ -180,10 +183,13 @@ class Application(RouteAdder, OldApplication, HotHost, MutableMapping[str | web.
             self._mount_application(prefix, thing, name)
         elif isinstance(thing, Mountable):
             self._mount_routes(prefix, thing, name)
+        elif is_servlet(thing) and not isinstance(thing, type):
+            # Loaded when there is one: an application without servlets does not pay for them.
+            self._mount_routes(prefix, importlib.import_module("webkit.servlet_service").serve_one(thing), name)
         elif isinstance(thing, Feature):
             raise ConfigError(f"{thing!r} brings behaviour, not routes: write app.use(...) instead of app.mount(...).")
         else:
-            raise ConfigError(f"{thing!r} cannot be mounted: it is no application and has no routes().")
+            raise ConfigError(f"{thing!r} cannot be mounted: it is no application, no servlet, and has no routes().")
 
     def add_domain(self, domain: str, thing: Application | web.Application, *, name: str | None = None) -> None:
         """Answer requests for the host *domain*, such as ``"*.example.org"``, with the application *thing*.

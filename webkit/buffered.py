@@ -24,7 +24,7 @@ from aiohttp.http import SERVER_SOFTWARE
 from aiohttp.web_request import BaseRequest
 from aiohttp.web_response import ContentCoding
 
-__all__ = ["Response", "answer_json", "answer_octets", "answer_same", "answer_text"]
+__all__ = ["Response", "answer_content", "answer_json", "answer_octets", "answer_same", "answer_text"]
 
 _REASONS: Final = {status.value: status.phrase for status in HTTPStatus}
 # What has no body has no short way: 1xx, 204 and 304.
@@ -340,6 +340,16 @@ def answer_same(response: Response) -> Response | None:
 def answer_octets(body: bytes) -> Response:
     """Answer with *body* as octets."""
     return Response(body=body)
+
+
+def answer_content(body: bytes, status: int, content_type: str | None) -> Response:
+    """Answer with *body*; *content_type* has no parameters."""
+    if not body:
+        return Response(body=body, status=status, content_type=content_type)
+    response = _make(Response)
+    response._head = head_for(status, content_type)  # noqa: SLF001
+    response._content = body  # noqa: SLF001
+    return response
 
 
 def _is_short(request: BaseRequest) -> bool:

@@ -8,6 +8,7 @@ from types import MethodType
 from typing import Any
 
 __all__ = [
+    "annotation_of",
     "innermost",
     "is_coroutine_function",
     "is_plain_function",
@@ -69,6 +70,20 @@ def parameters_of(function: Callable[..., Any]) -> list[inspect.Parameter]:
         return list(signature_of(innermost(function)).parameters.values())
     except (TypeError, ValueError):
         return []
+
+
+def annotation_of(function: Callable[..., Any], parameter: inspect.Parameter) -> Any:
+    """Give the annotation of a *parameter* of *function* as an object.
+
+    Raises:
+        Exception: it is a text that names what does not exist when the route is added.
+    """
+    if not isinstance(parameter.annotation, str):
+        return parameter.annotation
+    written: Any = without_partials(innermost(function))
+    if not inspect.isroutine(written):
+        written = written.__call__
+    return eval(parameter.annotation, getattr(written, "__globals__", {}))  # noqa: S307 - the application's own source
 
 
 def innermost(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -7,21 +7,26 @@ one adds nothing. Three kinds of templates meet here:
 * without parameters: one dictionary look-up. What else would match that very path is found at freeze.
 * parameters that stay within a segment: one tree level per segment. A literal is a dictionary look-up, so the cost
   does not grow with the number of routes; expressions at the same place are tried one after another.
-* parameters that may hold ``/``: a regular expression over the rest of the path, at the level where they begin.
+* parameters that may hold ``/``: a regular expression over the rest of the path, at the level where they begin. One
+  that takes all of the rest, as a mounted folder or service has it, is one dictionary look-up too, where nothing else
+  with a parameter can begin like it.
 """
 
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Generic, NamedTuple, TypeVar
+from typing import Final, Generic, NamedTuple, TypeVar
 
 from webkit.paths import Parameter, Part, Template
 from webkit.separating import Separator, make_separator
 
-__all__ = ["Matcher"]
+__all__ = ["Matcher", "Rest"]
 
 T = TypeVar("T")
 Values = dict[str, str]
+# Expressions that take any rest of a path, and how long one has to be.
+_REST_OF_PATH: Final = {"(?s:.*)": 0, "(?s:.+)": 1}
+
 _Fullmatch = Callable[[str], "re.Match[str] | None"]
 
 
@@ -38,6 +43,15 @@ class _Entry(Generic[T]):
         names = self.names
         # PERF: most have one, for which this takes a third of the time.
         return {names[0]: texts[0]} if len(texts) == 1 else dict(zip(names, texts, strict=True))
+
+
+class Rest(NamedTuple, Generic[T]):
+    """A template that takes all of the rest: the text before it, the least length of a path, and its parameter."""
+
+    prefix: str
+    least: int
+    name: str
+    target: T
 
 
 @dataclass(slots=True)
@@ -67,14 +81,20 @@ class Matcher(Generic[T]):
     def __init__(self, templates: Iterable[tuple[Template, T]]) -> None:
         self._root: _Node[T] = _Node()
         literal: list[tuple[str, _Entry[T]]] = []
+        dynamic: list[tuple[Template, _Entry[T]]] = []
         for order, (template, target) in enumerate(templates):
             names = tuple(parameter.name for parameter in template.parameters)
             entry = _Entry((-template.literal_depth, order), target, names)
             if names:
                 self._add(template, entry)
+                dynamic.append((template, entry))
             else:
                 literal.append(("".join(map(str, template.parts)), entry))
         self._literal = self._resolve_literals(literal)
+        #: What takes all of the rest, by the first segment; a path without parameters comes before.
+        self.rests = _find_rests(dynamic)
+        #: The one that takes everything, where nothing else has a parameter: an application that is one service.
+        self.only_rest = _as_rest(*dynamic[0]) if len(dynamic) == 1 else None
 
     @property
     def literals(self) -> Iterable[str]:
@@ -157,6 +177,35 @@ class Matcher(Generic[T]):
                 return
             node = _descend(node, segment)
         node.ends.append(entry)
+
+
+def _find_rests(dynamic: list[tuple[Template, _Entry[T]]]) -> dict[str, Rest[T]]:
+    """Give, by the first segment, the templates that take all of the rest, and that no other one can begin like."""
+    firsts = [_first_segment(template) for template, _ in dynamic]
+    found: dict[str, Rest[T]] = {}
+    for (template, entry), first in zip(dynamic, firsts, strict=True):
+        rest = _as_rest(template, entry)
+        if first is not None and rest is not None and None not in firsts and firsts.count(first) == 1:
+            found[first] = rest
+    return found
+
+
+def _as_rest(template: Template, entry: _Entry[T]) -> Rest[T] | None:
+    """Give *template* as one that takes all of the rest, ``None`` where it is no such."""
+    prefix, *parameters = template.parts
+    if not isinstance(prefix, str) or not prefix.endswith("/") or len(parameters) != 1:
+        return None
+    (parameter,) = parameters
+    if not isinstance(parameter, Parameter) or parameter.pattern not in _REST_OF_PATH:
+        return None
+    return Rest(prefix, len(prefix) + _REST_OF_PATH[parameter.pattern], parameter.name, entry.target)
+
+
+def _first_segment(template: Template) -> str | None:
+    """Give the first segment, ``None`` where a parameter is in it."""
+    head = template.parts[0]
+    first, slash, _ = head[1:].partition("/") if isinstance(head, str) else ("", "", "")
+    return first if slash else None
 
 
 def _ordered(found: list[tuple[_Entry[T], Values]]) -> list[tuple[T, Values]]:

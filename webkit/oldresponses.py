@@ -16,7 +16,7 @@ from aiohttp import WSCloseCode, WSMessage, WSMsgType, web
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.web_request import BaseRequest
 
-from webkit import responses, websockets
+from webkit import responses, websocket_responses
 from webkit.flowcontrol import FlowControl
 from webkit.hints import give_hint
 
@@ -159,7 +159,7 @@ class Ready(web.WebSocketReady):
         yield self.protocol
 
 
-class WebSocketResponse(OldResponse, websockets.WebSocketResponse):
+class WebSocketResponse(OldResponse, websocket_responses.WebSocketResponse):
     """webkit's ``WebSocketResponse`` as in aiohttp 0.21: messages have ``tp``, and sending may be awaited or not."""
 
     def __init__(self, **options: Any) -> None:
@@ -234,7 +234,7 @@ class WebSocketResponse(OldResponse, websockets.WebSocketResponse):
         if code == _SHUTDOWN_CODE:
             give_hint("close(code=999)", "999 is no code of WebSockets; 1001 is sent. Write WSCloseCode.GOING_AWAY.")
             code = WSCloseCode.GOING_AWAY
-        websockets.check_closing(code, message)
+        websocket_responses.check_closing(code, message)
         if drain:
             await self._outbox.flush(_FLUSH_S)
         return await super().close(code=code, message=message, drain=drain)

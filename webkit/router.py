@@ -3,6 +3,7 @@
 All of them end in one call, ``add_route``, so they cannot differ.
 """
 
+import importlib
 import inspect
 import linecache
 import re
@@ -117,6 +118,16 @@ class RouteAdder(ABC):
             raise RouteError(f"{view!r} is no View class; use add_route for a function.")
         return self.add_route("*", path, view, **options)
 
+    def add_websocket(self, path: str, handler: Any, *, options: Any = None, **route: Any) -> TableRoute:
+        """Answer WebSockets on *path* with *handler*, held as *options* say (:class:`webkit.WebSocketOptions`).
+
+        Raises:
+            RouteError: it is no ``AbstractWebSocketHandler``, no class of such and no coroutine function.
+        """
+        # The one call upwards here: what is live stands above routes.
+        live = importlib.import_module("webkit.websocket_handlers")
+        return self.add_route("GET", path, live.WebSocketEndpoint(handler, options), **route)
+
     def route(self, method: str, path: str, **options: Any) -> Decorator:
         """Decorate the handler of *method* on *path*."""
         return self._decorate(lambda handler: self.add_route(method, path, handler, **options))
@@ -152,6 +163,10 @@ class RouteAdder(ABC):
     def view(self, path: str, **options: Any) -> Decorator:
         """Decorate the View class of *path*."""
         return self._decorate(lambda view: self.add_view(path, view, **options))
+
+    def websocket(self, path: str, **options: Any) -> Decorator:
+        """Decorate the WebSocket handler of *path*, a class or ``async def handler(session)``."""
+        return self._decorate(lambda handler: self.add_websocket(path, handler, **options))
 
     def group(self, prefix: str, *, middlewares: Sequence[Middleware] = ()) -> "Group":
         """Give a group: its routes are below *prefix* and behind *middlewares*."""

@@ -14,7 +14,7 @@ from yarl import URL
 from webkit.checks import GOOD_HOSTS, find_refusal
 from webkit.errors import ConfigError, RouteError
 from webkit.limits import take_limits
-from webkit.matching import Matcher
+from webkit.matching import Matcher, Rest
 from webkit.paths import normalize_literal, parse
 from webkit.refusals import REFUSAL, closing, pass_expectation, refuse
 from webkit.requests import APPLICATION, add_query, url_of
@@ -103,6 +103,8 @@ class RouteTable(_Unlisted):
         self.call_inner: Handler = _make_entry()
         self._matcher: Matcher[PlainResource | DynamicResource] | None = None
         self._literal: dict[str, dict[str, TableRoute]] = {}
+        self._rests: dict[str, Rest[PlainResource | DynamicResource]] = {}
+        self._only_rest: Rest[PlainResource | DynamicResource] | None = None
         self._answer_miss: Handler | None = None
         self._before_freeze = before_freeze
         if trailing_slash not in get_args(TrailingSlash):
@@ -148,6 +150,8 @@ class RouteTable(_Unlisted):
         """Forget what was prepared for the routes so far."""
         self._matcher = None
         self._literal = {}
+        self._rests = {}
+        self._only_rest = None
 
     def claim(self, route: TableRoute) -> bool:
         """Take the method and the shape of *route*'s path; false where an implied HEAD is not needed.
@@ -188,6 +192,17 @@ class RouteTable(_Unlisted):
                 if route is not None and (match := route.match(entry.name(values), method)) is not None:
                     return match, set()
         return self._find_among(matcher.candidates(path), method, ahead_of)
+
+    def _find_rest(self, method: str, path: str) -> MatchInfo | None:
+        """Find the route that takes all of the rest of *path*, where there is nothing to choose from."""
+        # PERF: below a mounted folder or service it saves half of the time that a path with parameters takes.
+        rest = self._only_rest or (self._rests.get(path[1 : path.find("/", 1)]) if self._rests else None)
+        if rest is None or not path.startswith(rest.prefix) or len(path) < rest.least:
+            return None
+        text = path[len(rest.prefix) :]
+        by_method = rest.target.by_method
+        route = by_method.get(method) or by_method.get("*")
+        return None if route is None else route.match({rest.name: _unquote(text) if "%" in text else text}, method)
 
     def _find_among(
         self,
@@ -269,7 +284,9 @@ class RouteTable(_Unlisted):
             match = MatchInfo({}, route, {})
             allowed: set[str] = set()
         else:
-            found, allowed = self.find(method, path)
+            found, allowed = self._find_rest(method, path), set()
+            if found is None:
+                found, allowed = self.find(method, path)
             if found is None:
                 return await self._resolve_miss(request, path, allowed)
             match, route = found, found.table_route
@@ -332,6 +349,7 @@ class RouteTable(_Unlisted):
             pairs = [(r.path_template if r.path_template.path else parse(root), r) for r in self.resources]
             self._matcher = Matcher(pairs)
             self._literal = {path: routes for path in self._matcher.literals if (routes := self._routes_of(path))}
+            self._rests, self._only_rest = self._matcher.rests, self._matcher.only_rest
         return self._matcher
 
     def _routes_of(self, path: str) -> dict[str, TableRoute]:

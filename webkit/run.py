@@ -32,11 +32,11 @@ from webkit.threads import running
 try:
     import uvloop
 except ImportError:  # an extra, and not to be had on Windows
-    _new_event_loop: Callable[[], asyncio.AbstractEventLoop] = asyncio.new_event_loop
+    new_event_loop: Callable[[], asyncio.AbstractEventLoop] = asyncio.new_event_loop
 else:
-    _new_event_loop = uvloop.new_event_loop
+    new_event_loop = uvloop.new_event_loop
 
-__all__ = ["AddressError", "Server", "ServerConfig", "run", "serve"]
+__all__ = ["AddressError", "Server", "ServerConfig", "new_event_loop", "run", "serve"]
 
 logger = logging.getLogger("webkit.server")
 
@@ -209,7 +209,7 @@ def run(
     if not logging.getLogger().handlers:
         logging.basicConfig(level=logging.INFO, handlers=[StandardErrorHandler()])
     serving = serve(app, config or ServerConfig(**options), name=name, announce=announce, handle_signals=handle_signals)
-    with asyncio.Runner(loop_factory=_new_event_loop if loop is None else lambda: loop) as runner:
+    with asyncio.Runner(loop_factory=new_event_loop if loop is None else lambda: loop) as runner:
         _run_to_the_end(runner, serving)
         if handle_signals and running():
             _leave_threads_behind()

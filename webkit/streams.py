@@ -8,19 +8,22 @@ import asyncio
 import logging
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol, runtime_checkable
 
 from aiohttp import WSCloseCode, web
 
 from webkit.responses import HEADERS_ONLY, is_running
 
-__all__ = ["OpenStreams", "drop_body", "end_with_headers"]
+__all__ = ["EndsItself", "OpenStreams", "drop_body", "end_with_headers"]
 
 logger = logging.getLogger("webkit.server")
 
 # How long a client may take to answer the closing of its WebSocket, or to read the end of its stream.
 _CLOSING_S: Final = 2.0
 _POLL_S: Final = 0.02
+# More than so many are not closed at once, but over this time.
+_AT_ONCE: Final = 1000
+_SPREAD_S: Final = 1.0
 # How often it is looked for those that are to be closed; who was so the last time already does not read.
 _SWEEP_S: Final = 30.0
 
@@ -62,6 +65,14 @@ async def _refuse_body(*args: object, **options: object) -> None:
     raise asyncio.CancelledError
 
 
+@runtime_checkable
+class EndsItself(Protocol):
+    """A response that knows how it ends when the server stops."""
+
+    async def end_stream(self) -> None:
+        """End; who calls this does nothing else, and the grace period bounds what the handler still does."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Open:
     """An open response: the task that serves it, and the connection."""
@@ -97,9 +108,12 @@ class OpenStreams:
                 asyncio.get_running_loop().call_soon(self._end, noted)
 
     async def close(self) -> None:
-        """Close WebSockets with 1001 and end event streams, and their handlers, within two seconds."""
+        """Close WebSockets with 1001 and end event streams, and their handlers, within two or three seconds."""
         self._is_closed = True
-        ending = [self._end(noted) for noted in tuple(self._open.values())]
+        open_now = tuple(self._open.values())
+        # All at once they would come back all at once, to the next server.
+        pause_s = _SPREAD_S / len(open_now) if len(open_now) > _AT_ONCE else 0.0
+        ending = [self._end(noted, number * pause_s) for number, noted in enumerate(open_now)]
         if ending:
             await asyncio.wait(ending)
 
@@ -123,8 +137,8 @@ class OpenStreams:
         self._is_swept = False
         self._sweep_later()
 
-    def _end(self, noted: _Open) -> "asyncio.Task[None]":
-        task = asyncio.get_running_loop().create_task(_end(noted))
+    def _end(self, noted: _Open, after_s: float = 0.0) -> "asyncio.Task[None]":
+        task = asyncio.get_running_loop().create_task(_end(noted, after_s))
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)
         return task
@@ -136,7 +150,16 @@ def _is_over(noted: _Open) -> bool:
     return is_closed or (noted.transport is not None and noted.transport.is_closing())
 
 
-async def _end(noted: _Open) -> None:
+async def _end(noted: _Open, after_s: float) -> None:
+    if after_s:
+        await asyncio.wait({noted.task}, timeout=after_s)
+    if isinstance(noted.response, EndsItself):
+        await noted.response.end_stream()
+    else:
+        await _end_foreign(noted)
+
+
+async def _end_foreign(noted: _Open) -> None:
     """End one stream. A client that is gone already fails that, and there is nothing to be done about it."""
     try:
         async with asyncio.timeout(_CLOSING_S):

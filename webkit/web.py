@@ -140,7 +140,7 @@ from webkit.errors import ConfigError
 from webkit.responses import Response
 from webkit.run import AnyApplication, run
 from webkit.views import View
-from webkit.websockets import WebSocketResponse
+from webkit.websocket_responses import WebSocketResponse
 
 __all__ = [
     "AbstractResource",

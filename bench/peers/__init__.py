@@ -35,6 +35,10 @@ class Peer:
 
 WEBKIT: Final = "webkit"
 AIOHTTP: Final = "aiohttp"
+#: Who has servlets, and is measured with nothing else.
+IPOPO: Final = "ipopo"
+#: A handler of webkit that is no servlet, beside one that is.
+PLAIN: Final = "plain"
 
 PEERS: Final = {
     peer.name: peer

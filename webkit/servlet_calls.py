@@ -1,0 +1,129 @@
+"""Calling a servlet: from a request and a binding to what the servlet answers."""
+
+from collections.abc import Callable, Coroutine, Generator
+from logging import Logger
+from types import CoroutineType
+from typing import Any
+
+from aiohttp import web
+
+from webkit.servlet_names import BodyTooLargeError, ServletType
+from webkit.servlet_registry import ANSWERING, Binding
+from webkit.servlet_requests import AsyncRequest, SyncRequest, read_within
+from webkit.servlet_responses import AsyncResponse, StreamIsOver
+from webkit.servlet_sync import Pool, SyncResponse
+from webkit.servlet_websockets import WebSocketAdapter, answer_websocket, is_websocket_handler
+from webkit.websocket_options import WebSocketOptions
+
+__all__ = ["Calls"]
+
+
+class Calls:
+    """How the servlets of a service are called."""
+
+    #: What is raised for a body that is too large.
+    body_too_large: type[BodyTooLargeError] = BodyTooLargeError
+    #: What stands between a WebSocket and its handler.
+    websocket_adapter: type[WebSocketAdapter] = WebSocketAdapter
+
+    def __init__(self, logger: Logger, workers: int, websockets: WebSocketOptions | None) -> None:
+        self._logger = logger
+        #: The threads of synchronous servlets.
+        self.pool = Pool(workers)
+        self._websockets = websockets
+
+    async def call(self, request: web.Request, mount: str, path: str, binding: Binding) -> web.StreamResponse | None:
+        """Give what the servlet answers; ``None`` where it has no method for this, or its end has begun."""
+        answering = AsyncResponse(request, binding)
+        # A servlet that drains itself is known by it, in threads and tasks of its own, too.
+        ANSWERING.set(answering)
+        binding.active.add(answering)
+        try:
+            if binding.retired:
+                return None
+            if binding.type is not ServletType.ASYNC:
+                return await self._call_other(request, mount, path, binding)
+            method = getattr(binding.servlet, "do_async_" + request.method, None)
+            if method is None:
+                return None
+            try:
+                servlet = method(AsyncRequest(request, mount, path, binding, self.body_too_large), answering)
+                # PERF: most servlets wait for nothing, and an answer that is returned costs a fifth less than one that
+                # is sent by them. One that does wait must not keep the client waiting, too.
+                if servlet.__class__ is CoroutineType:
+                    await _go_on(servlet, servlet.send(None), answering)
+                else:
+                    await answering.send_now()
+                    await servlet
+            except StopIteration:
+                pass
+            except Exception as error:
+                if not self._is_answer(error, request, answering):
+                    raise
+            return answering.response if answering.is_complete else answering.finish()
+        finally:
+            binding.active.discard(answering)
+            if binding.retired:
+                binding.settle()
+
+    def _is_answer(self, error: Exception, request: web.Request, answering: AsyncResponse) -> bool:
+        """Whether there is an answer all the same, behind which nothing else comes."""
+        if answering.is_complete:
+            path = request.rel_url.raw_path
+            self._logger.error("Error after the answer to %s %s", request.method, path, exc_info=error)
+            request.protocol.close()
+        return answering.is_complete or isinstance(error, StreamIsOver)
+
+    async def _call_other(
+        self, request: web.Request, mount: str, path: str, binding: Binding
+    ) -> web.StreamResponse | None:
+        if binding.type is ServletType.SYNC:
+            method = getattr(binding.servlet, "do_" + request.method, None)
+            return None if method is None else await self._call_in_thread(method, request, mount, path, binding)
+        if not is_websocket_handler(binding.servlet):
+            return None
+        asked = AsyncRequest(request, mount, path, binding, self.body_too_large)
+        return await answer_websocket(self.websocket_adapter(binding.servlet, asked), self._websockets)
+
+    async def _call_in_thread(
+        self, method: Callable[..., Any], request: web.Request, mount: str, path: str, binding: Binding
+    ) -> web.StreamResponse:
+        if self.pool.is_closed:
+            return web.Response(status=503, text="Service unavailable")
+        body = await read_within(request, binding.max_body_size, self.body_too_large)
+        response = SyncResponse()
+        await self.pool.run(method, SyncRequest(request, mount, path, binding, body), response)
+        return response.finish(request.method)
+
+
+async def _go_on(servlet: Coroutine[Any, Any, Any], first: Any, answering: AsyncResponse) -> None:
+    """Send what is answered so far, and let *servlet* go on, which waits for *first*."""
+    try:
+        await answering.send_now()
+    except BaseException:
+        servlet.close()
+        raise
+    await _Rest(servlet, first)
+
+
+class _Rest:
+    """The rest of a coroutine that has begun, and waits for *first*: awaiting it is awaiting the coroutine."""
+
+    __slots__ = ("_coroutine", "_first")
+
+    def __init__(self, coroutine: Coroutine[Any, Any, Any], first: Any) -> None:
+        self._coroutine = coroutine
+        self._first = first
+
+    def __await__(self) -> Generator[Any, Any, None]:
+        waited = self._first
+        while True:
+            thrown: BaseException | None = None
+            try:
+                given = yield waited
+            except BaseException as error:  # cancelling among them: it belongs to the coroutine
+                thrown = error
+            try:
+                waited = self._coroutine.send(given) if thrown is None else self._coroutine.throw(thrown)
+            except StopIteration:
+                return
