@@ -3,8 +3,8 @@
 Run: python -m webkit -n localhost -p 8080 examples.showcase.init [--database PATH]
 
 Read on from here: ``board`` has the pages, ``api`` the JSON beside them, ``about`` an application that is mounted,
-``pictures`` takes uploads, ``drafts`` what may be posted, ``store`` where it is kept, ``guards`` what stands around all
-of them. The error pages are those in ``templates/errors``.
+``pictures`` takes uploads, ``plugins`` has servlets that come and go, ``drafts`` what may be posted, ``store`` where it
+is kept, ``guards`` what stands around all of them. The error pages are those in ``templates/errors``.
 """
 
 import argparse
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from jinja2 import StrictUndefined
 
-from examples.showcase import about, api, board, dates, notices, pictures
+from examples.showcase import about, api, board, dates, notices, pictures, plugins
 from examples.showcase.guards import add_security_headers, refuse_other_sites
 from examples.showcase.store import keep_messages
 from webkit import Application, Static, Templates
@@ -54,6 +54,7 @@ def make_app(database: Path) -> Application:
     app.mount("/static", Static(ROOT / "static"))
     board.add_to(app)
     pictures.add_to(app)
+    plugins.add_to(app)
     api.add_to(app)
     app.mount("/about", about.make_app(), name="about")
     app.cleanup_ctx.append(lambda app: keep_messages(app, database))
