@@ -29,6 +29,7 @@ from webkit._aiohttp import (
     replace_content,
     replace_server,
     take_full_names,
+    take_loop,
     wrap_parser,
 )
 from webkit.errors import HTTPConflict
@@ -357,3 +358,12 @@ async def test_a_websocket_goes_on_without_the_parser_of_requests_and_what_comes
                 await ws.ping()
         assert (await client.get("/")).status == 400
     assert len(heard) >= 6
+
+
+async def test_an_application_and_all_that_is_mounted_in_it_know_the_event_loop_that_they_were_given() -> None:
+    app, below = web.Application(), web.Application()
+    app.add_subapp("/below", below)
+    take_loop(app)
+    for known in (app, below):
+        with pytest.warns(DeprecationWarning, match="loop property"):
+            assert known.loop is asyncio.get_running_loop()

@@ -6,8 +6,9 @@ The rules are those of docs/explanation/design.md. They are read from the source
 2. No feature imports another feature.
 3. No module is called utils, helpers, common, base, core, misc or tools.
 4. No imports inside functions, but in `cli` and in the lazy front door.
-5. `resources` and `routing` alone know aiohttp's resource protocol, `middleware` alone marks middlewares, `run`,
-   `runner` and `sites` alone know runners and sites, and what aiohttp does not promise is touched in `_aiohttp` alone.
+5. `resources`, `routing` and the hot mounts alone know aiohttp's resource protocol, `middleware` alone marks
+   middlewares, `run`, `runner` and `sites` alone know runners and sites, and what aiohttp does not promise is touched
+   in `_aiohttp` alone.
 
 What is imported for the type checker only (``if TYPE_CHECKING:``) and what stands in an annotation is free.
 """
@@ -89,6 +90,8 @@ BANDS: dict[str, tuple[str, ...]] = {
         "routing",
         "shadows",
         "router",
+        "hotmatches",
+        "hotmounts",
     ),
     "LIVE": (
         "sse",
@@ -147,7 +150,7 @@ MAY_IMPORT_INSIDE_FUNCTIONS = {"cli", "__init__"}
 
 # Names of `aiohttp.web` that belong to these modules alone. `web` passes all of aiohttp's names on and is free.
 OWNERS: dict[tuple[str, ...], tuple[str, ...]] = {
-    ("resources", "routing"): (
+    ("resources", "routing", "hotmatches", "hotmounts"): (
         "AbstractResource",
         "AbstractRoute",
         "AbstractRouter",

@@ -25,6 +25,7 @@ __all__ = [
     "replace_content",
     "replace_server",
     "take_full_names",
+    "take_loop",
     "wrap_parser",
 ]
 
@@ -231,3 +232,12 @@ def take_full_names(domain: web.AbstractResource) -> None:
         return bool(match(name.removesuffix(".") + colon + port))
 
     rule.match_domain = match_domain
+
+
+def take_loop(app: web.Application) -> None:
+    """Let *app*, and what is mounted in it, know the event loop that runs.
+
+    aiohttp tells those that are mounted before it serves, and packages read ``app.loop``. There is no public way for
+    one that is mounted later.
+    """
+    app._set_loop(asyncio.get_running_loop())

@@ -16,12 +16,13 @@ from webkit.boundary import Boundary
 from webkit.config import DEBUG
 from webkit.errors import ConfigError, RouteError
 from webkit.faults import show_fault
+from webkit.hotmounts import HotHost, HotMounts
 from webkit.lifespan import Contexts, FreezableList, Lifespan, Signal, SignalOfAiohttp, check_signals
 from webkit.limits import Limits
 from webkit.middleware import as_aiohttp_middleware, check_middlewares, compose
 from webkit.oldapplication import OldApplication, OldArguments, accept_old_arguments
-from webkit.paths import normalize_literal
-from webkit.requests import APPLICATION, application_of, build_url
+from webkit.paths import mount_prefix
+from webkit.requests import APPLICATION, application_of, build_url, routers_of
 from webkit.resources import TableRoute
 from webkit.responses import PREPARED
 from webkit.router import Decorator, RouteAdder, Router, refuse_lost_slash
@@ -39,7 +40,7 @@ F = TypeVar("F", bound=Feature)
 E = TypeVar("E", bound=Endpoint)
 
 
-class Application(RouteAdder, OldApplication, MutableMapping[str | web.AppKey[Any], Any]):
+class Application(RouteAdder, OldApplication, HotHost, MutableMapping[str | web.AppKey[Any], Any]):
     """A web application.
 
     ``app.aiohttp`` is the wrapped, unmodified ``web.Application``: every runner, test client and ``setup(app.aiohttp)``
@@ -95,6 +96,7 @@ class Application(RouteAdder, OldApplication, MutableMapping[str | web.AppKey[An
             before_freeze=self._before_freeze,
             trailing_slash=trailing_slash,
         )
+        self._hot = HotMounts(self, self._table)
         self.router = Router(self._table, self.aiohttp.router)
         self.middlewares = _Middlewares(self._install_boundary)
         self.on_startup = Signal("on_startup")
@@ -159,7 +161,7 @@ class Application(RouteAdder, OldApplication, MutableMapping[str | web.AppKey[An
         root = self
         while root._parent is not None:
             root = root._parent
-        return build_url((self.aiohttp.router, root.aiohttp.router), name, query, parts)
+        return build_url(routers_of(self.aiohttp, root.aiohttp), name, query, parts)
 
     # Putting together
 
@@ -176,7 +178,7 @@ class Application(RouteAdder, OldApplication, MutableMapping[str | web.AppKey[An
             RouteError: *path* is no literal path, or a route of *thing* is in conflict with another.
         """
         self._table.check_open()
-        prefix = _mount_prefix(path)
+        prefix = mount_prefix(path)
         if isinstance(thing, Application | web.Application):
             self._mount_application(prefix, thing, name)
         elif isinstance(thing, Mountable):
@@ -257,6 +259,8 @@ class Application(RouteAdder, OldApplication, MutableMapping[str | web.AppKey[An
         self.aiohttp.cleanup_ctx.append(lambda _: lifespan)
         self.aiohttp.on_startup.append(self._on_startup)
         self.aiohttp.on_shutdown.append(self._on_shutdown)
+        # Before aiohttp leaves the first context: what is hot-mounted may stand on any of them.
+        self.aiohttp.on_cleanup.insert(0, lambda _: self._hot.close())
         self.aiohttp.on_cleanup.append(lambda _: self.on_cleanup.send(self))
         self.aiohttp.on_response_prepare.append(self._on_prepare)
 
@@ -270,6 +274,7 @@ class Application(RouteAdder, OldApplication, MutableMapping[str | web.AppKey[An
             return error
 
     async def _on_startup(self, _: web.Application) -> None:
+        self._hot.begin()
         await self.on_startup.send(self)
         self._settle_boundary()
         # A mount further up has indexed everything anew, and the table must stay the last one.
@@ -280,6 +285,7 @@ class Application(RouteAdder, OldApplication, MutableMapping[str | web.AppKey[An
             await self.on_shutdown.send(self)
         finally:
             await self._streams.close()
+            await self._hot.shut_down()
 
     async def _on_prepare(self, request: web.Request, response: web.StreamResponse) -> None:
         if request.get(PREPARED) is response:
@@ -324,6 +330,12 @@ class Application(RouteAdder, OldApplication, MutableMapping[str | web.AppKey[An
             return request.match_info.route.chain(request)  # type: ignore[attr-defined, no-any-return]
         return self.errors.guard(compose(self.middlewares, handler))(request)
 
+    def _surround(self, handler: Handler) -> Handler:
+        """Put the boundary around *handler*, of what is hot-mounted, where aiohttp does not come through it."""
+        if self._boundary in self.aiohttp.middlewares:
+            return handler
+        return self.errors.guard(compose(self.middlewares, handler))
+
     def _before_freeze(self) -> Frozen:
         check_signals(self)
         signals = (self.on_startup, self.on_shutdown, self.on_cleanup, self.on_response_prepare)
@@ -337,16 +349,21 @@ class Application(RouteAdder, OldApplication, MutableMapping[str | web.AppKey[An
     def _mount_application(self, prefix: str, thing: Application | web.Application, name: str | None) -> None:
         if not prefix:
             raise RouteError("An application cannot be mounted at '/': it would hide every route. Give it a path.")
-        child = thing.aiohttp if isinstance(thing, Application) else thing
-        self._check_child(child)
-        if any("rule" in resource.get_info() for resource in child.router.resources()):
-            raise ConfigError(f"{thing!r} has domains, which cannot be below a path. Add them at the top.")
+        child = self._check_below(thing)
         self._install_boundary()
         self._has_children = True
         point = MountPoint(self._table, prefix)
         self.aiohttp.router.register_resource(point)
         point.target = self.aiohttp.add_subapp(prefix, child)
         self._adopt(thing, child, name)
+
+    def _check_below(self, thing: Any) -> web.Application:
+        """Give the application in *thing*, which can be put below a path of this one."""
+        child = thing.aiohttp if isinstance(thing, Application) else thing
+        self._check_child(child)
+        if any("rule" in resource.get_info() for resource in child.router.resources()):
+            raise ConfigError(f"{thing!r} has domains, which cannot be below a path. Add them at the top.")
+        return child
 
     def _check_child(self, child: Any) -> None:
         """Refuse what cannot be put into this application; it is frozen when it is, so this is its last moment."""
@@ -478,11 +495,3 @@ def _check_domain(domain: str) -> None:
         raise ValueError("It is a host and perhaps a port")
     if "*" in domain.rstrip(".").removeprefix("*."):
         raise ValueError("One '*' may stand at its beginning, as a label of its own")
-
-
-def _mount_prefix(path: str) -> str:
-    if not path.startswith("/"):
-        raise RouteError(f"A path starts with '/': write {'/' + path!r} instead of {path!r}.")
-    if "{" in path or "}" in path:
-        raise RouteError(f"{path!r} has a parameter; things are mounted at literal paths only.")
-    return normalize_literal(path.rstrip("/"))

@@ -29,7 +29,7 @@ from webkit.requests import APPLICATION, REQUEST_ID, new_request_id
 from webkit.responses import HEADERS_ONLY, MAKERS, PREPARED, RUNNING, check_response, make_response
 from webkit.types import Endpoint, ExpectHandler, Handler
 
-__all__ = ["Boundary", "meet_expectation"]
+__all__ = ["Boundary", "meet_expectation", "seen_from"]
 
 # How much of what a client has brought about is shown in a line of the log.
 _SHOWN: Final = 300
@@ -340,11 +340,11 @@ async def _answer_early(request: web.Request, error: Exception) -> web.StreamRes
     answer: Handler = fail
     for app in reversed(request.match_info.apps):
         if APPLICATION in app:
-            answer = _within(app, app[APPLICATION].errors.guard(answer))
+            answer = seen_from(app, app[APPLICATION].errors.guard(answer))
     return await answer(request)
 
 
-def _within(app: web.Application, handler: Handler) -> Handler:
+def seen_from(app: web.Application, handler: Handler) -> Handler:
     """Let *handler* see *app* as ``request.app``, as aiohttp does it for middlewares."""
 
     async def within(request: web.Request) -> web.StreamResponse:

@@ -24,7 +24,18 @@ from webkit.requests import APPLICATION
 if TYPE_CHECKING:
     from webkit.application import Application
 
-__all__ = ["Contexts", "FreezableList", "Lifespan", "Signal", "SignalOfAiohttp", "check_signals", "sub_applications"]
+__all__ = [
+    "Contexts",
+    "FreezableList",
+    "Lifespan",
+    "Signal",
+    "SignalOfAiohttp",
+    "check_signals",
+    "check_wrapped",
+    "leave_all",
+    "leave_below",
+    "sub_applications",
+]
 
 T = TypeVar("T")
 H = TypeVar("H", bound=Callable[..., Awaitable[Any]])
@@ -144,7 +155,7 @@ def check_signals(application: "Application") -> None:
     """
     for signal in (application.on_startup, application.on_shutdown, application.on_cleanup):
         signal.check()
-    _check_wrapped(application.aiohttp)
+    check_wrapped(application.aiohttp)
     hooks = application.on_response_prepare
     for index, hook in enumerate(hooks):
         if not is_coroutine_function(hook):
@@ -152,12 +163,17 @@ def check_signals(application: "Application") -> None:
             hooks[index] = _checked("on_response_prepare", hook)
 
 
-def _check_wrapped(wrapped: web.Application) -> None:
+def check_wrapped(wrapped: web.Application) -> None:
+    """Refuse plain functions among the handlers of the signals of *wrapped*, and of all that is mounted in it.
+
+    Raises:
+        ConfigError: there is one.
+    """
     for signal in ("on_startup", "on_shutdown", "on_cleanup", "on_response_prepare"):
         for handler in getattr(wrapped, signal):
             _check_handler(signal, handler)
     for app in sub_applications(wrapped):
-        _check_wrapped(app)
+        check_wrapped(app)
 
 
 def _check_handler(signal: str, handler: SignalHandler) -> None:
@@ -204,6 +220,10 @@ class Contexts(FreezableList[ContextFactory[Owner]], Generic[Owner]):
                 await self.leave_quietly()
                 raise
             self._entered.append(context)
+
+    def add_entered(self, context: AbstractAsyncContextManager[Any]) -> None:
+        """Leave *context*, which somebody else has entered, before those that were entered by now."""
+        self._entered.append(context)
 
     async def leave(self) -> None:
         """Leave what was entered, in reverse order, whatever fails on the way.
@@ -274,12 +294,17 @@ async def leave_below(wrapped: web.Application, logger: Logger, *, only_contexts
     With *only_contexts* plain applications are left to aiohttp, which sends their ``on_cleanup`` in the end.
     """
     for app in reversed(sub_applications(wrapped)):
-        await leave_below(app, logger, only_contexts=only_contexts)
-        application = app.get(APPLICATION)
-        try:
-            if application is not None:
-                await application.cleanup_ctx.leave()
-            elif not only_contexts:
-                await app.cleanup()
-        except (Exception, CancelledError):
-            logger.exception("A mounted application failed to leave its contexts.")
+        await leave_all(app, logger, only_contexts=only_contexts)
+
+
+async def leave_all(app: web.Application, logger: Logger, *, only_contexts: bool = False) -> None:
+    """Leave the contexts of *app*, which is mounted, and of everything below it (see ``leave_below``)."""
+    await leave_below(app, logger, only_contexts=only_contexts)
+    application = app.get(APPLICATION)
+    try:
+        if application is not None:
+            await application.cleanup_ctx.leave()
+        elif not only_contexts:
+            await app.cleanup()
+    except (Exception, CancelledError):
+        logger.exception("A mounted application failed to leave its contexts.")

@@ -21,7 +21,7 @@ from yarl import URL
 from webkit.converters import BY_NAME, Converter
 from webkit.errors import NoSuchRoute, RouteError, did_you_mean
 
-__all__ = ["PATH_SAFE", "Parameter", "Template", "normalize_literal", "parse"]
+__all__ = ["PATH_SAFE", "Parameter", "Template", "mount_prefix", "normalize_literal", "parse"]
 
 _DEFAULT: Final = BY_NAME["str"]
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -197,6 +197,19 @@ def parse(path: str) -> Template:
 def normalize_literal(text: str) -> str:
     """Bring literal text, percent-encoded or not, into the form that request paths are compared in."""
     return URL.build(path=text, encoded=True).path_safe if "%" in text else text
+
+
+def mount_prefix(path: str) -> str:
+    """Give the prefix of what is mounted at *path*: nothing for ``/``, and no slash at its end.
+
+    Raises:
+        RouteError: it is no literal path.
+    """
+    if not path.startswith("/"):
+        raise RouteError(f"A path starts with '/': write {'/' + path!r} instead of {path!r}.")
+    if "{" in path or "}" in path:
+        raise RouteError(f"{path!r} has a parameter; things are mounted at literal paths only.")
+    return normalize_literal(path.rstrip("/"))
 
 
 def _split(path: str) -> list[tuple[str, bool]]:

@@ -1,7 +1,7 @@
 """Requests: the webkit application around one, URLs by name as seen from it, and the media type that it asks for."""
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from aiohttp import web
@@ -23,6 +23,7 @@ __all__ = [
     "build_url",
     "new_request_id",
     "redirect_to",
+    "routers_of",
     "url_for",
     "url_of",
 ]
@@ -91,7 +92,7 @@ def url_for(request: web.Request, name: str, /, *, query: Mapping[str, Any] | st
         own = application_of(request).aiohttp
     except LookupError:
         own = request.app
-    return build_url((own.router, request.match_info.apps[0].router), name, query, parts)
+    return build_url(routers_of(own, request.match_info.apps[0]), name, query, parts)
 
 
 def redirect_to(
@@ -99,6 +100,14 @@ def redirect_to(
 ) -> web.StreamResponse:
     """Answer with a redirect to the route *name* (see :func:`url_for`); 303 makes the browser GET it."""
     return redirect(url_for(request, name, query=query, **parts), status=status)
+
+
+def routers_of(*apps: web.Application) -> Iterator[Mapping[str, web.AbstractResource]]:
+    """Give what knows the names of *apps*: for each its router, and what is mounted while it serves."""
+    for app in apps:
+        yield app.router
+        if (application := app.get(APPLICATION)) is not None:
+            yield application.hot_names
 
 
 def build_url(

@@ -21,7 +21,7 @@ from webkit.requests import APPLICATION, add_query, url_of
 from webkit.resources import INDEX_PREFIX, DynamicResource, Enter, MatchInfo, Miss, PlainResource, TableRoute
 from webkit.types import Handler, Middleware
 
-__all__ = ["Frozen", "MountPoint", "NameAlias", "RouteTable", "TrailingSlash", "note_begun"]
+__all__ = ["Frozen", "MountPoint", "NameAlias", "Resolved", "RouteTable", "TrailingSlash", "note_begun"]
 
 #: What becomes of a path that misses or has a slash at its end too much: 404, a redirect (308), or the route itself.
 TrailingSlash = Literal["strict", "redirect", "ignore"]
@@ -450,7 +450,9 @@ class MountPoint(_Unlisted):
             take_limits(request, found)
             return found, allowed
         match, allowed = await self.target.resolve(request)
-        if self._is_foreign and request.headers.get(hdrs.EXPECT) and match is not None and match.http_exception:
+        if match is None or isinstance(match, Miss):
+            return match, allowed
+        if self._is_foreign and request.headers.get(hdrs.EXPECT) and match.http_exception:
             match = Miss(match)
         return match, allowed
 

@@ -8,6 +8,7 @@ be closed would wait without end for a client that does not read: after a while 
 
 import asyncio
 import logging
+from collections.abc import Collection
 from contextvars import Context
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, runtime_checkable
@@ -138,6 +139,12 @@ class OpenStreams:
         self._open.pop(response, None)
         if isinstance(response, Beating):
             self._pulse.discard(response)
+
+    async def close_those(self, transports: Collection[asyncio.Transport]) -> None:
+        """Close those on *transports* in the same way, and go on with all others."""
+        ending = [self._end(noted) for noted in tuple(self._open.values()) if noted.transport in transports]
+        if ending:
+            await asyncio.wait(ending)
 
     def _sweep_later(self) -> None:
         if self._open and not self._is_swept:

@@ -11,6 +11,8 @@ _COOKIE = "notice"
 NOTICES = {
     "posted": "Your note is up.",
     "hung": "Your picture hangs on the wall.",
+    "on": "It is on, and answers at once.",
+    "off": "It is off. Whatever it had begun, it has finished.",
     "removed": "The note is down. The pin went back into the tin.",
 }
 
