@@ -14,8 +14,9 @@ FOR_RUN := $(VENV)/.installed-for-run
 FOR_DEV := $(VENV)/.installed-for-dev
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-# The figures in the documentation are those of Python 3.13: it is taken where there is one.
-BENCH_PYTHON ?= $(shell python3.13 -c 'print("python3.13")' 2>/dev/null || echo $(PYTHON))
+# The figures in the documentation are those of Python 3.13: it is taken where there is one, on the PATH or of pyenv.
+BENCH_PYTHON ?= $(shell for python in python3.13 $${PYENV_ROOT:-$$HOME/.pyenv}/versions/3.13.*/bin/python; do \
+	$$python -c 'import sys; print(sys.executable)' 2>/dev/null && exit; done; echo $(PYTHON))
 BENCH_VENV := .venv-bench
 FOR_BENCH := $(BENCH_VENV)/.installed-for-bench
 

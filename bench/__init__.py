@@ -1,8 +1,8 @@
 """The benchmark: webkit, bare aiohttp and the peers side by side, in one run, on one machine.
 
 ``make bench`` runs everything (about half an hour, on a machine that has nothing else to do), ``make bench-quick`` four
-peers in two minutes. What is measured is in `inprocess`, `sockets`, `uploading` and `footprint`; what webkit has to
-reach is in `floors`.
+peers in two minutes. What is measured is in `inprocess`, `sockets`, `echo`, `uploading`, `footprint` and `streams`;
+what webkit has to reach is in `floors`.
 
 The rules, so that the figures can be believed:
 

@@ -64,7 +64,7 @@ def measure_memory(
     at_rest: dict[str, list[float]] = {peer.name: [] for peer in peers}
     per_connection: dict[str, list[float]] = {peer.name: [] for peer in peers}
     failures: dict[str, str] = {}
-    _allow_many_files()
+    allow_many_files(_FIRST_CONNECTIONS + _CONNECTIONS + 500)
     for number in range(rounds):
         for peer in shifted([peer for peer in peers if peer.name not in failures], number):
             try:
@@ -88,7 +88,7 @@ def _weigh_peer(peer: Peer, cores: Cores | None, folder: Path) -> tuple[float, f
     """Give the bytes of *peer* at rest and for a connection."""
     with serving(peer, cores, folder) as server:
         check_server(server)
-        return _weigh(server), _weigh_connections(server)
+        return weigh(server), _weigh_connections(server)
 
 
 def _import_once(module: str, cores: Cores | None) -> float:
@@ -99,7 +99,8 @@ def _import_once(module: str, cores: Cores | None) -> float:
     return float(result.stdout)
 
 
-def _weigh(server: Server) -> int:
+def weigh(server: Server) -> int:
+    """Give the bytes of memory that *server* has (``NotMeasured``)."""
     memory = memory_of(server.group)
     if memory is None:
         raise NotMeasured("The memory of a process is not told here: /proc/PID/smaps_rollup is needed (Linux).")
@@ -109,9 +110,9 @@ def _weigh(server: Server) -> int:
 def _weigh_connections(server: Server) -> float:
     """Open connections, let each have one answer, and give the bytes for one of them."""
     first = [_open(server) for _ in range(_FIRST_CONNECTIONS)]
-    before = _weigh(server)
+    before = weigh(server)
     more = [_open(server) for _ in range(_CONNECTIONS)]
-    after = _weigh(server)
+    after = weigh(server)
     if any(_is_closed(connection) for connection in (*first, *more)):
         raise NotMeasured(f"{server.peer.title} closes idle connections before they can be counted.")
     for connection in (*first, *more):
@@ -145,9 +146,8 @@ def _is_closed(connection: socket.socket) -> bool:
         return True
 
 
-def _allow_many_files() -> None:
-    """Ask for as many open files as the connections need, on both sides: servers inherit it."""
-    wanted = _FIRST_CONNECTIONS + _CONNECTIONS + 500
+def allow_many_files(wanted: int) -> None:
+    """Ask for as many open files as connections need, on both sides: servers inherit it (``NotMeasured``)."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
     if soft != resource.RLIM_INFINITY and soft < most:

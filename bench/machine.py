@@ -88,6 +88,23 @@ def memory_of(group: int) -> int | None:
     return sum(known) if known else None
 
 
+def processor_time_of(group: int) -> float | None:
+    """Seconds of processor time that the processes of one group have had; ``None`` if unknown."""
+    times = [
+        _processor_time_of_process(folder) for folder in Path("/proc").glob("[0-9]*") if _group_of(folder) == group
+    ]
+    known = [seconds for seconds in times if seconds is not None]
+    return sum(known) if known else None
+
+
+def _processor_time_of_process(folder: Path) -> float | None:
+    try:
+        fields = (folder / "stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def _memory_of_process(folder: Path) -> int | None:
     try:
         found = re.search(r"^Pss:\s+(\d+) kB", (folder / "smaps_rollup").read_text(), re.MULTILINE)

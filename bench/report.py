@@ -170,7 +170,13 @@ def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
 
 def _rounds(results: Results) -> str:
     """Tell how often everybody had a turn."""
-    kinds = {"cpu": "in process", "speed": "over sockets", "upload": "of uploads", "import": "of imports"}
+    kinds = {
+        "cpu": "in process",
+        "speed": "over sockets",
+        "upload": "of uploads",
+        "websocket": "of WebSockets",
+        "import": "of imports",
+    }
     found = {measurement.key.partition(":")[0]: measurement.rounds for measurement in results.measurements}
     told = [f"{found[kind]} {words}" for kind, words in kinds.items() if found.get(kind)]
     return f"Rounds: {', '.join(told)}." if told else ""

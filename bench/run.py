@@ -17,7 +17,7 @@ from typing import Final
 
 import msgspec
 
-from bench import footprint, sockets, uploading
+from bench import echo, footprint, sockets, streams, uploading
 from bench.answers import WrongAnswer
 from bench.figures import Measurement
 from bench.floors import judge
@@ -49,10 +49,12 @@ class Plan:
     speed_rounds: int
     speed_seconds: int
     upload_rounds: int  #: none: no uploads
+    open_websockets: int  #: which are weighed
     imported: Sequence[str]  #: peers whose import is measured
     import_rounds: int
     weighed: Sequence[str]  #: peers whose memory is measured
     memory_rounds: int
+    stream_rounds: int
     servlet_rounds: int
     servlet_sample_s: float
     servlet_requests: int  #: while servlets come and go
@@ -67,10 +69,12 @@ FULL: Final = Plan(
     speed_rounds=7,
     speed_seconds=2,
     upload_rounds=5,
+    open_websockets=5_000,
     imported=tuple(PEERS),
     import_rounds=7,
     weighed=tuple(name for name, peer in PEERS.items() if peer.is_pinned),
     memory_rounds=3,
+    stream_rounds=7,
     servlet_rounds=21,
     servlet_sample_s=0.04,
     servlet_requests=100_000,
@@ -84,10 +88,12 @@ QUICK: Final = Plan(
     speed_rounds=3,
     speed_seconds=1,
     upload_rounds=0,
+    open_websockets=1_000,
     imported=_BOTH,
     import_rounds=3,
     weighed=_BOTH,
     memory_rounds=1,
+    stream_rounds=3,
     servlet_rounds=7,
     servlet_sample_s=0.03,
     servlet_requests=10_000,
@@ -162,6 +168,21 @@ class Run:
             speeds = logged.samples[server.peer.name]
             check_log(server.log, int(sum(speeds) * self.plan.speed_seconds * 0.99), server.peer.title)
 
+    def websockets(self) -> None:
+        """Measure what comes back over WebSockets, and weigh open ones."""
+        plan, cores, peers = self.plan, self._two_cores(), echo.contenders(self.plan.peers)
+        with ExitStack() as stack:
+            servers = [stack.enter_context(serving(peer, cores, self.folder)) for peer in peers]
+            for server in servers:
+                echo.check(server)
+            self.measurements += echo.measure_speed(
+                servers, cores, rounds=plan.speed_rounds, seconds=plan.speed_seconds
+            )
+        peers = echo.contenders(plan.weighed)
+        self.measurements += echo.measure_memory(
+            peers, cores, self.folder, rounds=plan.memory_rounds, count=plan.open_websockets
+        )
+
     def imports(self) -> None:
         """Measure how long an import takes."""
         peers = self._installed(self.plan.imported)
@@ -173,6 +194,11 @@ class Run:
         measurements, failures = footprint.measure_memory(peers, self.cores, self.folder, rounds=rounds)
         self.measurements += measurements
         self.not_measured += failures
+
+    def event_streams(self) -> None:
+        """Weigh event streams, and send events to all of them."""
+        peers = [PEERS[name] for name in _BOTH]
+        self.measurements += streams.measure(peers, self.cores, self.folder, rounds=self.plan.stream_rounds)
 
     def servlets(self) -> None:
         """Measure servlets beside plain handlers and iPOPO's service, and change them under load."""
@@ -211,8 +237,10 @@ class Run:
 PARTS: Final[dict[str, Callable[[Run], None]]] = {
     "in-process": Run.in_process,
     "sockets": Run.over_sockets,
+    "websockets": Run.websockets,
     "imports": Run.imports,
     "memory": Run.memory,
+    "streams": Run.event_streams,
     "servlets": Run.servlets,
 }
 

@@ -22,8 +22,10 @@ from webkit._aiohttp import (
     content_of,
     has_queued_requests,
     keep_posted,
+    let_go_of_parser,
     limit_body,
     limits_of_forms,
+    listen_to,
     replace_content,
     replace_server,
     take_full_names,
@@ -340,3 +342,28 @@ async def test_an_application_and_all_that_is_mounted_in_it_know_the_event_loop_
     for known in (app, below):
         with pytest.warns(DeprecationWarning, match="loop property"):
             assert known.loop is asyncio.get_running_loop()
+
+
+async def test_a_websocket_goes_on_without_the_parser_of_requests_and_what_comes_over_it_is_heard() -> None:
+    heard: list[int] = []
+
+    async def echo(request: web.Request) -> web.StreamResponse:
+        ws = web.WebSocketResponse()
+        await ws.prepare(request)
+        let_go_of_parser(request.protocol)
+        listen_to(request.protocol, lambda: heard.append(1))
+        async for message in ws:
+            await ws.send_str(message.data)
+        return ws
+
+    app = web.Application()
+    app.router.add_get("/", echo)
+    async with run_by_aiohttp(app) as client:
+        for size in (1, 200_000):  # small, and so large that reading is paused and goes on
+            async with client.session.ws_connect(client.url) as ws:
+                for _ in range(3):
+                    await ws.send_str("x" * size)
+                assert [await ws.receive_str() for _ in range(3)] == ["x" * size] * 3
+                await ws.ping()
+        assert (await client.get("/")).status == 400
+    assert len(heard) >= 6

@@ -2,6 +2,7 @@
 here: `make bench` compares all of them before it measures."""
 
 import asyncio
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,7 +13,7 @@ from xml.etree import ElementTree
 import msgspec
 import pytest
 
-from bench import report, sockets, uploading
+from bench import echo, report, sockets, uploading
 from bench.answers import Answer, WrongAnswer, check_answer, find_faults, read_answer
 from bench.api import fill, make_paths
 from bench.figures import Measurement, Ratio, shifted, show
@@ -23,10 +24,12 @@ from bench.peers import AIOHTTP, COMPARED, IPOPO, PEERS, PLAIN, WEBKIT, aiohttp_
 from bench.picture import draw
 from bench.results import Results
 from bench.run import FULL, LATEST, PAGE, PICTURE, QUICK, check_log
+from bench.servers import Server
 from bench.servlets import load_while_changing
 from bench.wire import is_whole
 from bench.workloads import TEXT_WORKLOAD, TO_REFUSE, WORKLOADS, Workload
 from tests.serving import AnyApplication, Client, Serve, run_by_aiohttp
+from webkit import Application, WebSocketSession
 
 ROOT = Path(__file__).parent.parent
 
@@ -81,6 +84,37 @@ async def test_both_store_an_upload(app: AnyApplication, tmp_path: Path, monkeyp
         answer = await asyncio.to_thread(uploading.send, client.url.port, content)
     assert (answer.status, answer.body) == (200, b'{"size":300000}')
     assert contents_of(tmp_path) == [content]
+
+
+async def test_both_send_messages_back(serve: Serve, app: AnyApplication, tmp_path: Path) -> None:
+    client = await serve(app)
+    assert client.url.port is not None
+    server = Server(PEERS[WEBKIT], client.url.port, os.getpgrp(), tmp_path)
+    await asyncio.to_thread(echo.check, server)
+    if sys.platform == "linux":
+        assert 0 < await asyncio.to_thread(echo.count_echoes, server, 0.2) < 10_000_000
+
+
+async def test_who_sends_nothing_back_ends_the_run(serve: Serve, tmp_path: Path) -> None:
+    async def nothing(session: WebSocketSession) -> None:
+        await session.send_text("something else")
+
+    app = Application()
+    app.websocket("/echo")(nothing)
+    client = await serve(app)
+    assert client.url.port is not None
+    server = Server(PEERS[WEBKIT], client.url.port, 0, tmp_path)
+    with pytest.raises(WrongAnswer, match="webkit does not send a message back"):
+        await asyncio.to_thread(echo.check, server)
+
+
+def test_a_floor_may_be_about_a_figure_itself() -> None:
+    floor = Floor(title="", of=Figure("websocket:memory", WEBKIT), to=None, at_most=16)
+    samples = Measurement(
+        key="websocket:memory", title="", unit="KiB", better="less", samples={WEBKIT: [15.0, 17.0, 15.5]}
+    )
+    (verdict,) = [v for v in judge({"websocket:memory": samples}) if v.floor.of == floor.of]
+    assert (verdict.ratio, verdict.is_missed) == (Ratio(15.5, 15.25, 16.25), False)
 
 
 @pytest.mark.parametrize(
@@ -243,11 +277,13 @@ def test_the_memory_of_a_group_of_processes_is_that_of_all_of_them() -> None:
 def test_every_floor_is_about_something_that_a_whole_run_measures() -> None:
     measured = {f"speed:{name}" for name in FULL.workloads} | {f"cpu:{name}" for name in WORKLOADS}
     measured |= {f"cpu:shared-{count}" for count in FULL.route_counts}
+    measured |= {"websocket:echo", "websocket:memory"}
     measured |= {"speed:log", "cpu:log", "cpu:middlewares-5", "cpu:resolve", "import", "memory:connection"}
-    measured |= {"servlet:request"}
+    measured |= {"memory:stream", "event:streams", "servlet:request"}
     for floor in FLOORS:
-        assert {floor.of.key, floor.to.key} <= measured
-        assert {floor.of.contender, floor.to.contender} <= {*FULL.peers, PLAIN, IPOPO}
+        figures = [floor.of, floor.to] if floor.to is not None else [floor.of]
+        assert {figure.key for figure in figures} <= measured
+        assert {figure.contender for figure in figures} <= {*FULL.peers, PLAIN, IPOPO}
         assert (floor.at_most is None) != (floor.at_least is None)
 
 

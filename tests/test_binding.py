@@ -7,7 +7,7 @@ import asyncio
 import functools
 import re
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from typing import TYPE_CHECKING, Annotated, Any, Optional, ParamSpec, TypeVar
 from uuid import UUID
 
@@ -396,16 +396,12 @@ async def both_typed(*args: Any, **filters: int) -> None:
     pass
 
 
-async def generates(request: web.Request) -> AsyncIterator[str]:
-    yield "a"
-
-
-def generates_plainly(request: web.Request) -> Iterator[str]:
+def generates(request: web.Request) -> Iterator[str]:
     yield "a"
 
 
 class Generates:
-    async def __call__(self, request: web.Request) -> AsyncIterator[str]:
+    def __call__(self, request: web.Request) -> Iterator[str]:
         yield "a"
 
 
@@ -455,9 +451,8 @@ REFUSED: list[tuple[Callable[..., Any], str, str]] = [
     (
         generates,
         "/",
-        "tests.test_binding.generates is a generator. Write 'async def' with 'return' instead of 'yield'.",
+        "tests.test_binding.generates is a generator. Write 'return' instead of 'yield', or 'async def' for a stream",
     ),
-    (generates_plainly, "/", "is a generator"),
     (functools.partial(generates), "/", "is a generator"),
     (Generates(), "/", "tests.test_binding.Generates is a generator."),
 ]

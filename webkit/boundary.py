@@ -20,8 +20,10 @@ from aiohttp import hdrs, web
 
 from webkit.binding import Direct, is_coroutine_function, name_of
 from webkit.bodies import causes_of, find_fault, is_cut_off, let_go, streams_of
+from webkit.buffered import answer_error
 from webkit.errors import ConfigError, HTTPGatewayTimeout, InternalServerError
 from webkit.expect import Invitation
+from webkit.faults import choose_shown, is_light
 from webkit.inflating import BrokenCoding, inflate_body
 from webkit.requests import APPLICATION, REQUEST_ID, new_request_id
 from webkit.responses import HEADERS_ONLY, MAKERS, PREPARED, RUNNING, check_response, make_response
@@ -129,11 +131,25 @@ class Boundary:
 
         return entered
 
+    async def _answer_shortly(self, request: web.Request, error: web.HTTPException) -> web.StreamResponse | None:
+        """Give a response in the place of *error* where nobody is around who could tell the difference."""
+        # PERF: a fifth of what an error costs.
+        match_info = request.match_info
+        apps = match_info.apps
+        is_quick = getattr(match_info, "is_quick", False) and request.keep_alive
+        if not is_quick or self._handlers or len(apps) > 1 or apps[0].middlewares or not is_light(error):
+            return None
+        with suppress(ValueError):
+            return answer_error(error, await choose_shown(request, error))
+        return None
+
     async def _answer(self, request: web.Request, error: Exception) -> web.StreamResponse:
         """Give the response for *error*, or raise what the application around this one, or aiohttp, shall see."""
         if not isinstance(error, web.HTTPException):
             self._check_connection(request, error)
             error = self._find_fault(request, error) or error
+        elif (response := await self._answer_shortly(request, error)) is not None:
+            return response
         try:
             return await self._ask(request, error)
         except web.HTTPException:
@@ -174,7 +190,7 @@ class Boundary:
 
     def _check_connection(self, request: web.Request, error: Exception) -> None:
         """Raise what ends the connection, where there is no way to answer."""
-        if isinstance(error, _Unread | _Left):
+        if error.__class__ is _Unread or error.__class__ is _Left:
             raise error
         if not isinstance(error, web.HTTPException) and _is_gone(request) and is_cut_off(request, error):
             raise _Left from None

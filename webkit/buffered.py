@@ -9,68 +9,41 @@ The short way is open to a response that nobody has touched, to a request on who
 match info of a route says that (``is_quick``). Both ways send the same bytes; ``tests/test_buffered.py`` compares them.
 """
 
-import time
 from collections.abc import Coroutine
-from email.utils import formatdate
-from functools import lru_cache
-from http import HTTPStatus
 from http.cookies import SimpleCookie
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import msgspec
 from aiohttp import ClientConnectionResetError, hdrs, web
 from aiohttp.abc import AbstractStreamWriter
-from aiohttp.http import SERVER_SOFTWARE
 from aiohttp.web_request import BaseRequest
 from aiohttp.web_response import ContentCoding
 
-__all__ = ["Response", "answer_content", "answer_json", "answer_octets", "answer_same", "answer_text"]
+from webkit.heads import (
+    RULED_IN_ERRORS,
+    Head,
+    check_attribute,
+    check_header,
+    head_for,
+    headers_in,
+    headers_of,
+    lines_of,
+    put_together,
+)
 
-_REASONS: Final = {status.value: status.phrase for status in HTTPStatus}
-# What has no body has no short way: 1xx, 204 and 304.
-_WITHOUT_BODY: Final = frozenset({*range(100, 200), 204, 304})
+__all__ = [
+    "Response",
+    "answer_content",
+    "answer_error",
+    "answer_json",
+    "answer_octets",
+    "answer_same",
+    "answer_text",
+    "check_headers",
+]
+
 # A larger body is not copied behind its head.
 _MAX_COPIED_BYTES: Final = 2**16
-_OCTETS: Final = "application/octet-stream"
-
-
-class Head:
-    """The head of all responses with one status and content type, as far as it is always the same."""
-
-    __slots__ = ("content_type", "start", "status")
-
-    def __init__(self, status: int, content_type: str | None) -> None:
-        if content_type is not None and not content_type.isprintable():
-            raise ValueError(f"The content type {content_type!r} has control characters.")
-        self.status = status
-        self.content_type = content_type
-        reason = _REASONS.get(status, "")
-        #: Up to the length of the body; empty where there may be none.
-        self.start = b""
-        if status not in _WITHOUT_BODY:
-            lines = f"HTTP/1.1 {status} {reason}\r\nContent-Type: {content_type or _OCTETS}\r\nContent-Length: "
-            self.start = lines.encode()
-
-
-#: Gives the head for a status and a content type.
-head_for: Final = lru_cache(maxsize=512)(Head)
-
-
-class _Clock:
-    """What ends the head of every response of one second: the date, and what is always the same."""
-
-    second = 0
-    date = ""
-    end = b""
-
-    def tick(self, now: int) -> None:
-        """Go on to the second *now* of the epoch."""
-        self.second = now
-        self.date = formatdate(now, usegmt=True)
-        self.end = f"\r\nDate: {self.date}\r\nServer: {SERVER_SOFTWARE}\r\n\r\n".encode()
-
-
-_clock: Final = _Clock()
 
 
 class Response(web.Response):
@@ -83,9 +56,10 @@ class Response(web.Response):
     # PERF: the state of a response that is sent the short way, beside aiohttp's, which is not there then. It saves a
     # third of what a response costs, a tenth of a whole request.
     _head: Head | None = None
+    _more = b""
     _content = b""
     _answered: BaseRequest | None = None
-    _sent_bytes = 0
+    _sent = b""
     _cookies_to_secure: tuple[str, ...] = ()
 
     # aiohttp asks every response for it, and a miss would end in __getattr__.
@@ -98,18 +72,25 @@ class Response(web.Response):
         text: str | None = None,
         status: int = 200,
         content_type: str | None = None,
+        headers: Any = None,
         **options: Any,
     ) -> None:
-        if not options and status.__class__ is int and (content_type is None or "charset" not in content_type):
+        more: bytes | None = b""
+        if headers:
+            more = lines_of(headers.items()) if headers.__class__ is dict else None
+        is_plain = more is not None and not options and status.__class__ is int
+        if is_plain and (content_type is None or _is_usual(content_type)):
             if body and body.__class__ is bytes and text is None:
                 self._head = head_for(status, content_type)
                 self._content = body
+                self._more = more or b""
                 return
             if text.__class__ is str and body is None:
                 self._head = head_for(status, (content_type or "text/plain") + "; charset=utf-8")
                 self._content = text.encode()
+                self._more = more or b""
                 return
-        super().__init__(body=body, text=text, status=status, content_type=content_type, **options)
+        super().__init__(body=body, text=text, status=status, headers=headers, content_type=content_type, **options)
 
     def __getattr__(self, name: str) -> Any:
         """Give what aiohttp keeps in a response, which is made now (called for what is not there only)."""
@@ -122,19 +103,27 @@ class Response(web.Response):
         """Become a response of aiohttp's, with what was given; what was sent has the headers that it was sent with."""
         head, self._head = self._head, None
         if head is not None:
-            headers = {} if head.content_type is None else {hdrs.CONTENT_TYPE: head.content_type}
-            if self._sent_bytes:
-                headers.setdefault(hdrs.CONTENT_TYPE, _OCTETS)
-                headers[hdrs.CONTENT_LENGTH] = str(len(self._content))
-                headers |= {hdrs.DATE: _clock.date, hdrs.SERVER: SERVER_SOFTWARE}
+            if self._answered is not None:
+                headers = headers_in(self._sent or put_together(head, self._more, self._content))
+            else:
+                headers = headers_of(self._more)
+                if head.content_type:
+                    headers.append((hdrs.CONTENT_TYPE, head.content_type))
+                headers += headers_of(head.ending)
             super().__init__(body=self._content, status=head.status, headers=headers)
 
     async def prepare(self, request: BaseRequest) -> AbstractStreamWriter | None:
         """Begin the answer to *request* (aiohttp calls this for a response that a handler returns)."""
         if self._answered is not None:
-            return None if self._sent_bytes else request.writer
+            return None if self._sent else self._answered.writer
         if self._head is not None:
-            if _is_short(request) and self._head.start and len(self._content) <= _MAX_COPIED_BYTES:
+            try:
+                # Nobody between here and the client wants to see the response, and no other was begun.
+                match_info: Any = request.match_info  # type: ignore[attr-defined]
+                is_short = match_info.is_quick and not match_info.is_running and request.keep_alive
+            except AttributeError:  # of another router, or of no router at all
+                is_short = False
+            if is_short and self._head.start and len(self._content) <= _MAX_COPIED_BYTES:
                 self._answered = request
                 return request.writer
             self._complete()
@@ -150,39 +139,48 @@ class Response(web.Response):
             ClientConnectionResetError: the client is gone.
         """
         request, head = self._answered, self._head
-        if request is None or head is None or data or self._sent_bytes:
+        if request is None or head is None or data or self._sent:
+            return self._end(data)
+        writer: Any = request.writer
+        if writer.output_size:
             return self._end(data)
         # PERF: straight to the transport, and no coroutine of its own: 2 % of a request.
-        writer, transport = request.writer, request.transport
+        transport = request.transport
         if transport is None or transport.is_closing():
             raise ClientConnectionResetError("Cannot write to closing transport")
-        now = int(time.time())
-        if now != _clock.second:
-            _clock.tick(now)
-        content = self._content
-        answer = b"%b%d%b%b" % (head.start, len(content), _clock.end, content)
+        self._sent = answer = put_together(head, self._more, self._content)
         transport.write(answer)
-        self._sent_bytes = len(answer)
         writer.output_size += len(answer)
-        return writer.drain()
+        writer.set_eof()  # who wants to send another answer to this request sends nothing, as in aiohttp
+        return writer.drain()  # type: ignore[no-any-return]
 
     async def _end(self, data: bytes) -> None:
-        if not self._sent_bytes:
-            if self._answered is not None:
-                await self._go_the_long_way(self._answered)
-            await super().write_eof(data)
+        if self._sent:
+            return
+        await self._go_the_long_way()
+        await super().write_eof(data)
 
     async def write(self, data: bytes | bytearray | memoryview) -> None:
         """Send *data* ahead of the body."""
-        if self._answered is not None and not self._sent_bytes:
-            await self._go_the_long_way(self._answered)
+        if self._sent:
+            raise RuntimeError("Cannot call write() after write_eof()")
+        await self._go_the_long_way()
         await super().write(data)
 
-    async def _go_the_long_way(self, request: BaseRequest) -> None:
-        """Begin once more, in aiohttp's way: nothing was sent so far."""
-        self._complete()
-        self._answered = None
-        await super().prepare(request)
+    async def drain(self) -> None:
+        """Wait for a client that does not read (deprecated by aiohttp: ``write`` does it)."""
+        if not self._sent:
+            await self._go_the_long_way()
+        await super().drain()
+
+    async def _go_the_long_way(self) -> None:
+        """Begin once more, in aiohttp's way, where the answer was to go the short one: nothing was sent so far."""
+        if self._answered is not None:
+            self._complete()
+            request, self._answered = self._answered, None
+            if self.body is not self._content:
+                self.headers.popall(hdrs.CONTENT_LENGTH, None)
+            await super().prepare(request)
 
     # What aiohttp, the access log and handlers ask of a response that was sent.
 
@@ -199,7 +197,14 @@ class Response(web.Response):
     @property
     def body_length(self) -> int:
         """How many bytes were sent, the headers among them."""
-        return self._sent_bytes or super().body_length
+        return len(self._sent) or super().body_length
+
+    @property
+    def output_length(self) -> int:
+        """How many bytes were sent since the client was last waited for (deprecated by aiohttp)."""
+        if self._answered is None or self._sent:
+            return super().output_length
+        return self._answered.writer.buffer_size
 
     @property
     def keep_alive(self) -> bool | None:
@@ -212,7 +217,7 @@ class Response(web.Response):
     @property
     def task(self) -> Any:
         """The task that serves the request, until the answer is over."""
-        if self._answered is not None and not self._sent_bytes:
+        if self._answered is not None and not self._sent:
             return self._answered.task
         return super().task
 
@@ -277,6 +282,9 @@ class Response(web.Response):
     ) -> None:
         """Set a cookie. ``secure=None`` means: when the request came over TLS."""
         self._complete()
+        for attribute in (expires, domain, path, samesite, version, str(max_age)):
+            if attribute is not None:
+                check_attribute(name, attribute)
         super().set_cookie(
             name,
             value,
@@ -306,7 +314,8 @@ class Response(web.Response):
     def __repr__(self) -> str:
         if self._answered is None:
             return super().__repr__()
-        return f"<{type(self).__name__} {self.reason} {'eof' if self._sent_bytes else self._answered.rel_url.raw_path}>"
+        info = "eof" if self._sent else f"{self._answered.method} {self._answered.path} "
+        return f"<{type(self).__name__} {self.reason} {info}>"
 
 
 # PERF: what handlers return becomes a response for each request; to go around __init__ saves 2 % of a request.
@@ -314,6 +323,7 @@ _make: Final = Response.__new__
 _TEXT: Final = head_for(200, "text/plain; charset=utf-8")
 _JSON: Final = head_for(200, "application/json")
 _encode_json: Final = msgspec.json.Encoder().encode
+_VARYING: Final = b"Vary: Accept\r\n"
 
 
 def answer_text(text: str) -> Response:
@@ -337,6 +347,26 @@ def answer_same(response: Response) -> Response | None:
     return response if response._head is not None and response._answered is None else None  # noqa: SLF001
 
 
+def answer_error(error: web.HTTPException, shown: tuple[str, bytes] | None) -> Response:
+    """Answer as *error*, which is light, does, in the form that was *shown* for it, if one was.
+
+    Raises:
+        ValueError: a header has a line break or a null byte, or is no text.
+    """
+    content_type, content = shown or (error.headers[hdrs.CONTENT_TYPE], cast("bytes", error.body))
+    more: bytes | None = b""
+    if len(error.headers) > 1:
+        pairs = ((name, content_type if name == hdrs.CONTENT_TYPE else value) for name, value in error.headers.items())
+        more = lines_of(pairs, ruled=RULED_IN_ERRORS)
+        if more is None:
+            raise ValueError(f"{error!r} has a header that is no text.")
+    response = _make(Response)
+    response._head = head_for(error.status, "" if more else content_type, _VARYING if shown else b"")  # noqa: SLF001
+    response._more = more or b""  # noqa: SLF001
+    response._content = content  # noqa: SLF001
+    return response
+
+
 def answer_octets(body: bytes) -> Response:
     """Answer with *body* as octets."""
     return Response(body=body)
@@ -347,15 +377,22 @@ def answer_content(body: bytes, status: int, content_type: str | None) -> Respon
     if not body:
         return Response(body=body, status=status, content_type=content_type)
     response = _make(Response)
-    response._head = head_for(status, content_type)  # noqa: SLF001
+    response._head = head_for(status, content_type or None)  # noqa: SLF001
     response._content = body  # noqa: SLF001
     return response
 
 
-def _is_short(request: BaseRequest) -> bool:
-    """Whether nobody between here and the client wants to see the response, and no other was begun."""
-    try:
-        match_info: Any = request.match_info  # type: ignore[attr-defined]
-        return match_info.is_quick and not match_info.is_running and request.keep_alive
-    except AttributeError:
-        return False  # of another router, or of no router at all
+def check_headers(response: web.StreamResponse) -> None:
+    """Refuse the headers of a *response* that would not be what they say (``ValueError``)."""
+    if getattr(response, "_head", None) is not None:
+        return  # a Response that nobody has touched: they were looked at
+    headers = response.headers
+    # PERF: nearly always there is nothing in all of them.
+    text = "".join(headers) + "".join(headers.values())
+    if "\n" in text or "\r" in text or "\0" in text:
+        for name, value in headers.items():
+            check_header(name, value)
+
+
+def _is_usual(content_type: str) -> bool:
+    return bool(content_type) and "charset" not in content_type

@@ -20,10 +20,12 @@ from aiohttp import WSCloseCode, web
 
 from webkit.callables import annotation_of, name_of, parameters_of, without_partials
 from webkit.errors import Problem, RouteError
+from webkit.fields import can_be_json
 from webkit.handshakes import check_handshake, read_origins
+from webkit.heartbeats import SessionResponse
 from webkit.requests import REQUEST_ID, new_request_id
 from webkit.websocket_options import WebSocketOptions
-from webkit.websocket_sessions import JSON_FAULTS, SessionResponse, WebSocketClosed, WebSocketSession
+from webkit.websocket_sessions import JSON_FAULTS, WebSocketClosed, WebSocketSession
 
 __all__ = ["WebSocketHandler", "WebSocketRefused", "json_decoder_of", "serve_websocket"]
 
@@ -79,47 +81,61 @@ async def serve_websocket(
         ForeignOrigin: 403.
         WrongVersion: 426.
     """
+    session = await _begin(handler, request, options, parameters, asks=asks)
+    # PERF: all in one coroutine, because each one on the way to the client is there for as long as the session.
+    try:
+        await handler.ws_open(session, request)
+        await session.read(_text_callback(handler), handler.ws_binary)
+        await _tell_fault(handler, session)
+    except (Exception, asyncio.CancelledError) as error:
+        await _judge(handler, session, error)
+    finally:
+        await _leave(handler, session)
+    return session.response
+
+
+async def _begin(
+    handler: WebSocketHandler,
+    request: web.Request,
+    options: WebSocketOptions,
+    parameters: Mapping[str, Any] | None,
+    *,
+    asks: bool,
+) -> WebSocketSession:
+    """Answer the handshake, or raise what refuses it."""
     check_handshake(request, read_origins(options.origins))
     if asks and not await handler.ws_accept(request):
         raise WebSocketRefused(403, detail="The WebSocket connection is refused.")
-    response = SessionResponse(
-        origins=options.origins,
-        heartbeat=options.heartbeat_s,
-        max_msg_size=options.max_message_bytes,
-        protocols=options.subprotocols,
-        compress=options.compress,
-    )
+    response = SessionResponse(request, options)
     await response.prepare(request)
-    response.session = session = WebSocketSession(request, response, options, parameters or {})
-    try:
-        await _talk(handler, session)
-    finally:
-        code, reason = session.leave()
-        try:
-            await _call(session, handler.ws_close, code, reason)
-        finally:
-            await session.finish()
-    return response
+    response.session = session = WebSocketSession(request, response, options, parameters)
+    if response.is_late:
+        session.start_closing(WSCloseCode.GOING_AWAY, "Server shutdown")
+    return session
 
 
-async def _talk(handler: WebSocketHandler, session: WebSocketSession) -> None:
-    """Call ``ws_open`` and what takes messages, until the session is over or something goes wrong."""
-    try:
-        await handler.ws_open(session, session.request)
-        await session.read(_text_callback(handler), handler.ws_binary)
-        if session.fault is not None:
-            _log_fault(session, session.fault)
-            await _call(session, handler.ws_error, session.fault)
-    except WebSocketClosed as error:
-        if error.session is not session:
-            await _crash(handler, session, error)
-    except asyncio.CancelledError as error:
-        if _is_cancelled():
-            session.start_closing(WSCloseCode.GOING_AWAY, "")
-            raise
-        await _crash(handler, session, _not_ours(error))
-    except Exception as error:
+async def _judge(handler: WebSocketHandler, session: WebSocketSession, error: BaseException) -> None:
+    """Tell a crash from the end of the session and from that of the task, which is to be passed on."""
+    if isinstance(error, WebSocketClosed) and error.session is session:
+        await _tell_fault(handler, session)
+    elif not isinstance(error, asyncio.CancelledError):
         await _crash(handler, session, error)
+    elif _is_cancelled():
+        if not session.transport.is_closing():  # else the client has left, and aiohttp was told to cancel for that
+            session.start_closing(WSCloseCode.GOING_AWAY, "")
+        raise error
+    else:
+        await _crash(handler, session, _not_ours(error))
+
+
+async def _leave(handler: WebSocketHandler, session: WebSocketSession) -> None:
+    code, reason = session.leave()
+    try:
+        await _call(session, handler.ws_close, code, reason)
+    finally:
+        await session.finish()
+        if isinstance(session.response, SessionResponse):
+            session.response.session = None  # they would keep each other alive
 
 
 def _text_callback(handler: WebSocketHandler) -> Callable[[WebSocketSession, str], Awaitable[None]]:
@@ -155,13 +171,18 @@ def _json_decoder_of(function: Callable[..., Any]) -> Callable[[str], Any]:
     if len(parameters) < 2:
         raise RouteError(f"{name_of(function)} is 'async def ws_json(self, session, value: Type)'.")
     kind = annotation_of(function, parameters[1])
+    kind = Any if kind is inspect.Parameter.empty else kind
     try:
-        return msgspec.json.Decoder(Any if kind is inspect.Parameter.empty else kind).decode
+        is_good = can_be_json(msgspec.inspect.type_info(kind))
+        decode: Callable[[str], Any] = msgspec.json.Decoder(kind).decode
     except Exception as error:
         raise RouteError(f"{name_of(function)} takes {kind!r}, which msgspec cannot make: {error}.") from None
+    if not is_good:
+        raise RouteError(f"{name_of(function)} takes {kind!r}, which cannot be made of JSON. Use a Struct.")
+    return decode
 
 
-async def _crash(handler: WebSocketHandler, session: WebSocketSession, error: Exception) -> None:
+async def _crash(handler: WebSocketHandler, session: WebSocketSession, error: BaseException) -> None:
     """Log what a callback has let go, tell ``ws_error``, and close with 1011."""
     _log(session, error)
     try:
@@ -182,15 +203,18 @@ async def _call(session: WebSocketSession, callback: Callable[..., Awaitable[Non
         _log(session, error)
 
 
-def _log(session: WebSocketSession, error: Exception) -> None:
+def _log(session: WebSocketSession, error: BaseException) -> None:
     request = session.request
     request.app.logger.error("Error %s in the WebSocket %s", _id_of(request), request.rel_url.raw_path, exc_info=error)
 
 
-def _log_fault(session: WebSocketSession, fault: Exception) -> None:
-    request = session.request
-    what = str(fault)[:_SHOWN]
+async def _tell_fault(handler: WebSocketHandler, session: WebSocketSession) -> None:
+    """Tell what the client did wrong, where that has ended the session."""
+    if session.fault is None:
+        return
+    request, what = session.request, str(session.fault)[:_SHOWN]
     request.app.logger.info("The client of the WebSocket %s breaks the rules: %r", request.rel_url.raw_path, what)
+    await _call(session, handler.ws_error, session.fault)
 
 
 def _id_of(request: web.Request) -> str:

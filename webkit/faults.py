@@ -10,29 +10,60 @@ from typing import Any
 
 from aiohttp import web
 
-from webkit.pages import Fault, Form, choose_form, fault_of, render_fault
+from webkit.heads import RULED_IN_ERRORS, reason_of
+from webkit.pages import Fault, Form, choose_form, fault_of, is_standard, render_fault, render_standard
 from webkit.requests import APPLICATION
 from webkit.types import RENDERER
 
-__all__ = ["show_fault"]
+__all__ = ["choose_shown", "is_light", "show_fault"]
+
+
+def is_light(error: web.HTTPException) -> bool:
+    """Whether *error* is new, and nothing but status, headers without rules of their own, and a body."""
+    if error.keep_alive is not None or error.prepared or error.compression or error.chunked or error.cookies:
+        return False
+    headers, body = error.headers, error.body
+    if error.reason != reason_of(error.status) or not isinstance(body, bytes) or not body:
+        return False
+    is_only = len(headers) == 1 or all(name.lower() not in RULED_IN_ERRORS for name in headers)
+    return is_only and bool(headers.get("Content-Type"))
 
 
 async def show_fault(request: web.Request, error: web.HTTPException) -> None:
     """Give *error*, whose headers are about to go, its body; leave alone what its author has said."""
-    fault = fault_of(error)
-    if fault is None or error.compression:
+    shown = await choose_shown(request, error)
+    if shown is None:
         return
-    fault = replace(fault, instance=fault.instance or request.rel_url.raw_path)
+    content_type, body = shown
+    error.headers.add("Vary", "Accept")
+    if body != error.body:
+        error.body = body
+        error.headers["Content-Type"] = content_type
+        error.headers["Content-Length"] = str(len(body))
+        request.writer.length = len(body)
+
+
+async def choose_shown(request: web.Request, error: web.HTTPException) -> tuple[str, bytes] | None:
+    """Give content type and body for *error*, which depend on ``Accept``; ``None`` for those that it has itself."""
+    if error.status < 400 or error.compression:
+        return None
     form = choose_form(", ".join(request.headers.getall("Accept", ())))
+    if form != "problem" and is_standard(error) and not _has_pages(request):
+        # PERF: nearly all errors; to render them anew takes as long as to serve a request.
+        return render_standard(error.status, error.reason, form)
+    fault = fault_of(error)
+    if fault is None:
+        return None
+    fault = replace(fault, instance=fault.instance or request.rel_url.raw_path)
     shown = _debug_page(request, error, fault, form)
     if shown is None and form == "html":
         shown = await _page_of_application(request, error, fault)
-    content_type, body = shown or _render(request, fault, form)
-    error.body = body
-    error.headers["Content-Type"] = content_type
-    error.headers["Content-Length"] = str(len(body))
-    error.headers.add("Vary", "Accept")
-    request.writer.length = len(body)
+    return shown or _render(request, fault, form)
+
+
+def _has_pages(request: web.Request) -> bool:
+    """Whether an application around *request* has pages of its own, or shows those for developers."""
+    return any(RENDERER in app or (APPLICATION in app and app[APPLICATION].debug) for app in request.match_info.apps)
 
 
 def _render(request: web.Request, fault: Fault, form: Form) -> tuple[str, bytes]:

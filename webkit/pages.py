@@ -7,6 +7,7 @@ everything else (``*/*`` too, so curl and scripts) aiohttp's text.
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from html import escape
 from string import Template
 from typing import Any, Final, Literal
@@ -17,9 +18,11 @@ from aiohttp import web
 from webkit.errors import InternalServerError, Problem
 from webkit.negotiation import parse_items
 
-__all__ = ["Fault", "Form", "choose_form", "fault_of", "render_fault"]
+__all__ = ["Fault", "Form", "choose_form", "fault_of", "is_standard", "render_fault", "render_standard"]
 
 Form = Literal["html", "problem", "text"]
+
+_TEXT: Final = "text/plain; charset=utf-8"
 
 # What a person may do now; the phrase of the status says what happened.
 _ADVICE: Final = {
@@ -101,17 +104,42 @@ def fault_of(error: web.HTTPException) -> Fault | None:
             instance=error.instance,
             extensions=error.extensions,
         )
-    if error.status < 400 or error.headers.get("Content-Type") != "text/plain; charset=utf-8":
+    if error.status < 400 or error.headers.get("Content-Type") != _TEXT:
         return None
     if isinstance(error, InternalServerError):
         return Fault(error.status, error.reason, reference=error.reference)
-    if error.text == f"{error.status}: {error.reason}":
+    if _says_nothing(error):
         return Fault(error.status, error.reason)
     if isinstance(error, web.HTTPRequestEntityTooLarge):
         return Fault(error.status, error.reason, detail=error.text)
     return None
 
 
+def is_standard(error: web.HTTPException) -> bool:
+    """Whether *error* is one of aiohttp's that says nothing but its status and its reason."""
+    if _is_special(type(error)) or error.status < 400 or error.headers.get("Content-Type") != _TEXT:
+        return False
+    return _says_nothing(error)
+
+
+@lru_cache(maxsize=256)
+def render_standard(status: int, title: str, form: Literal["html", "text"]) -> tuple[str, bytes]:
+    """Give (content type, body) of an error that says nothing but its status and *title*."""
+    return render_fault(Fault(status, title), form)
+
+
+@lru_cache(maxsize=512)
+def _is_special(kind: type) -> bool:
+    return issubclass(kind, Problem | InternalServerError)
+
+
+def _says_nothing(error: web.HTTPException) -> bool:
+    # PERF: error.text would read the content type anew, which takes longer than all else here.
+    body = error.body
+    return isinstance(body, bytes) and body == f"{error.status}: {error.reason}".encode()
+
+
+@lru_cache(maxsize=256)
 def choose_form(accept: str) -> Form:
     """Choose the form by the ``Accept`` header: the better quality wins, HTML where they tie."""
     qualities: dict[Form, float] = {"html": 0.0, "problem": 0.0}
@@ -134,7 +162,7 @@ def render_fault(fault: Fault, form: Form) -> tuple[str, bytes]:
     lines = [f"{fault.status}: {fault.title}", fault.detail, *fault.messages]
     if fault.reference:
         lines.append(f"Reference: {fault.reference}")
-    return "text/plain; charset=utf-8", "\n".join(filter(None, lines)).encode(errors="replace")
+    return _TEXT, "\n".join(filter(None, lines)).encode(errors="replace")
 
 
 def _page(fault: Fault) -> str:

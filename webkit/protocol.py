@@ -20,6 +20,7 @@ from webkit.checks import Limits, Refusal, explain, request_line_of
 from webkit.errors import ConfigError, HTTPNotImplemented
 from webkit.framing import BadFraming, Framing
 from webkit.refusals import speak_http11
+from webkit.requests import APPLICATION
 from webkit.serverlog import ServerLog
 
 __all__ = ["Connection", "Server"]
@@ -143,10 +144,14 @@ class Connection(web.RequestHandler):
     async def _finish_connect(
         self, request: BaseRequest, resp: web.StreamResponse, start_time: float | None
     ) -> tuple[web.StreamResponse, bool]:
-        if request.method == "CONNECT" and isinstance(resp, web.HTTPException) and resp.status == 404:
-            # aiohttp's router knows no path to look for: nobody was asked.
-            resp = HTTPNotImplemented()
-            resp.force_close()
+        # aiohttp's router knows no path to look for: nobody was asked.
+        if isinstance(request, web.Request) and request.method == "CONNECT" and _is_miss(resp):
+            application = request.match_info.apps[0].get(APPLICATION)
+            if application is not None:
+                resp = await application.answer_unrouted(request, resp)
+            if _is_miss(resp):
+                resp = HTTPNotImplemented()
+                resp.force_close()
         return await super().finish_response(request, resp, start_time)
 
     async def _finish_last(
@@ -161,6 +166,10 @@ class Connection(web.RequestHandler):
         while self.connected and loop.time() < deadline:  # noqa: ASYNC110
             await asyncio.sleep(_POLL_S)
         return finished
+
+
+def _is_miss(response: web.StreamResponse) -> bool:
+    return isinstance(response, web.HTTPException) and response.status == 404
 
 
 class _Refused(HttpProcessingError):

@@ -10,7 +10,7 @@ import msgspec
 from aiohttp import web
 from yarl import URL
 
-from webkit.buffered import Response, answer_json, answer_octets, answer_same, answer_text
+from webkit.buffered import Response, answer_json, answer_octets, answer_same, answer_text, check_headers
 
 __all__ = [
     "HEADERS_ONLY",
@@ -101,19 +101,28 @@ def add_cookie(
     response.headers.add("Set-Cookie", morsel.OutputString())
 
 
+def _answer_own(response: web.Response) -> web.Response | None:
+    """Answer with *response*, one of aiohttp's, if it is new (``ValueError`` for its headers)."""
+    if response.prepared:
+        return None
+    check_headers(response)
+    return response
+
+
 #: What becomes of the usual results, by their class, where nobody has begun to answer: the short way through
 #: :func:`make_response`. ``None`` is for what needs a closer look.
-MAKERS: Final[dict[type, Callable[[Any], Response | None]]] = {
+MAKERS: Final[dict[type, Callable[[Any], web.Response | None]]] = {
     str: answer_text,
     bytes: answer_octets,
     dict: answer_json,
     list: answer_json,
     Response: answer_same,
+    web.Response: _answer_own,
 }
 
 
 @lru_cache(maxsize=1024)
-def _find_maker(kind: type) -> Callable[[Any], Response | None] | None:
+def _find_maker(kind: type) -> Callable[[Any], web.Response | None] | None:
     """Give what makes responses of all results of one class; most classes of an application are Structs."""
     is_record = issubclass(kind, msgspec.Struct) or is_dataclass(kind)
     if is_record and not issubclass(kind, Renderable) and not hasattr(kind, "__html__"):
@@ -157,6 +166,7 @@ def check_response(response: web.StreamResponse, request: web.Request, origin: s
 
     Raises:
         TypeError: it was sent to another request, or this request has begun to send another one.
+        ValueError: a header of it has a line break.
     """
     begun: web.StreamResponse | None = request.get(PREPARED)
     if response is begun:
@@ -168,6 +178,8 @@ def check_response(response: web.StreamResponse, request: web.Request, origin: s
     has_begun = begun.prepared if begun is not None else request.writer.output_size > 0 and not response.prepared
     if has_begun:
         raise TypeError(f"{origin} {verb} another response than the one that it had begun to send.")
+    if not response.prepared:
+        check_headers(response)
 
 
 def _convert(result: Any, request: web.Request, origin: str) -> web.StreamResponse:

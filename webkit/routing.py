@@ -105,7 +105,9 @@ class RouteTable(_Unlisted):
         self._literal: dict[str, dict[str, TableRoute]] = {}
         self._rests: dict[str, Rest[PlainResource | DynamicResource]] = {}
         self._only_rest: Rest[PlainResource | DynamicResource] | None = None
-        self._answer_miss: Handler | None = None
+        self._has_rests = False
+        #: Answers 404 and 405, where there is no boundary and somebody wants to see them.
+        self.answer_miss: Handler | None = None
         self._before_freeze = before_freeze
         if trailing_slash not in get_args(TrailingSlash):
             raise ConfigError(f"trailing_slash={trailing_slash!r}: choose one of {', '.join(get_args(TrailingSlash))}.")
@@ -152,6 +154,7 @@ class RouteTable(_Unlisted):
         self._literal = {}
         self._rests = {}
         self._only_rest = None
+        self._has_rests = False
 
     def claim(self, route: TableRoute) -> bool:
         """Take the method and the shape of *route*'s path; false where an implied HEAD is not needed.
@@ -182,21 +185,25 @@ class RouteTable(_Unlisted):
 
         Gives aiohttp's pair: the match or ``None``, and the methods that the path would allow.
         """
-        matcher = self._matcher or self._prepared_matcher()
-        if ahead_of is None and (sole := matcher.sole(path)) is not None:
-            entries, values = sole
-            if "%" in path:
-                values = [_unquote(text) for text in values]
-            for entry in entries:
-                route = entry.target.by_method.get(method)
-                if route is not None and (match := route.match(entry.name(values), method)) is not None:
-                    return match, set()
-        return self._find_among(matcher.candidates(path), method, ahead_of)
+        return self._find_among(self._prepared_matcher().candidates(path), method, ahead_of)
+
+    def _find_sole(self, method: str, path: str) -> MatchInfo | None:
+        """Find the route where *path* can go one way only; ``None`` where :meth:`find` has to tell."""
+        if self._has_rests and (match := self._find_rest(method, path)) is not None:
+            return match
+        entries, texts = (self._matcher or self._prepared_matcher()).sole(path)
+        if "%" in path:
+            texts = [_unquote(text) for text in texts]
+        for entry in entries:
+            route = entry.target.by_method.get(method)
+            if route is not None and (match := route.read(texts, method)) is not None:
+                return match
+        return None
 
     def _find_rest(self, method: str, path: str) -> MatchInfo | None:
         """Find the route that takes all of the rest of *path*, where there is nothing to choose from."""
         # PERF: below a mounted folder or service it saves half of the time that a path with parameters takes.
-        rest = self._only_rest or (self._rests.get(path[1 : path.find("/", 1)]) if self._rests else None)
+        rest = self._only_rest or self._rests.get(path[1 : path.find("/", 1)])
         if rest is None or not path.startswith(rest.prefix) or len(path) < rest.least:
             return None
         text = path[len(rest.prefix) :]
@@ -245,7 +252,7 @@ class RouteTable(_Unlisted):
         """Compose the chain of every route; called by aiohttp when the application freezes or is mounted."""
         if self.frozen:
             return
-        middlewares, is_behind_boundary, self._answer_miss = self._before_freeze()
+        middlewares, is_behind_boundary, self.answer_miss = self._before_freeze()
         self.frozen = True
         shared = self.call_inner if is_behind_boundary else None
         routes = [route for resource in self.resources for route in resource.table_routes]
@@ -281,19 +288,17 @@ class RouteTable(_Unlisted):
         method = request.method
         routes = self._literal.get(path)
         if routes is not None and (route := routes.get(method)) is not None:
-            match = MatchInfo({}, route, {})
-            allowed: set[str] = set()
+            match: MatchInfo | None = MatchInfo({}, route, {})
         else:
-            found, allowed = self._find_rest(method, path), set()
-            if found is None:
-                found, allowed = self.find(method, path)
-            if found is None:
+            match = self._find_sole(method, path)
+        if match is None:
+            match, allowed = self.find(method, path)
+            if match is None:
                 return await self._resolve_miss(request, path, allowed)
-            match, route = found, found.table_route
         match.is_quick = is_plain and self.is_quiet is True and method != "HEAD"
-        if route.limits is not None:
+        if match.table_route.limits is not None:
             take_limits(request, match)
-        return match, allowed
+        return match, set()
 
     def refuse(self, request: web.Request) -> web.UrlMappingMatchInfo | None:
         """Give the match that refuses *request*, ``None`` where nothing is wrong with it."""
@@ -311,7 +316,7 @@ class RouteTable(_Unlisted):
         if not allowed and self._trailing_slash != "strict":
             match, allowed = self._find_with_other_slash(request.method, path)
             take_limits(request, match)
-        is_ours = self._answer_miss is not None or hdrs.EXPECT in request.headers
+        is_ours = self.answer_miss is not None or hdrs.EXPECT in request.headers
         if match is None and is_ours and request.get(_STEPS_BACK) is not self:
             return await self._miss(request), allowed
         return match, allowed
@@ -325,7 +330,7 @@ class RouteTable(_Unlisted):
         if found.http_exception is None:
             return found
         # A middleware that asks once more is within the chain already.
-        answer = None if request.get(_MISSED) else self._answer_miss
+        answer = None if request.get(_MISSED) else self.answer_miss
         request[_MISSED] = True
         return Miss(found, answer)
 
@@ -350,6 +355,7 @@ class RouteTable(_Unlisted):
             self._matcher = Matcher(pairs)
             self._literal = {path: routes for path in self._matcher.literals if (routes := self._routes_of(path))}
             self._rests, self._only_rest = self._matcher.rests, self._matcher.only_rest
+            self._has_rests = bool(self._rests or self._only_rest)
         return self._matcher
 
     def _routes_of(self, path: str) -> dict[str, TableRoute]:

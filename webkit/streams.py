@@ -1,5 +1,7 @@
 """The responses that stay open, WebSockets and event streams: noted as they begin, ended when the server stops.
 
+Those that want it are looked after each second meanwhile (see :mod:`webkit.pulse`).
+
 Without this, aiohttp waits for them twice its timeout, and WebSocket clients see 1006. And one whose connection is to
 be closed would wait without end for a client that does not read: after a while it is cut off.
 """
@@ -7,11 +9,13 @@ be closed would wait without end for a client that does not read: after a while 
 import asyncio
 import logging
 from collections.abc import Collection
+from contextvars import Context
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, runtime_checkable
 
 from aiohttp import WSCloseCode, web
 
+from webkit.pulse import Beating, Pulse
 from webkit.responses import HEADERS_ONLY, is_running
 
 __all__ = ["EndsItself", "OpenStreams", "drop_body", "end_with_headers"]
@@ -21,11 +25,13 @@ logger = logging.getLogger("webkit.server")
 # How long a client may take to answer the closing of its WebSocket, or to read the end of its stream.
 _CLOSING_S: Final = 2.0
 _POLL_S: Final = 0.02
-# More than so many are not closed at once, but over this time.
+# More WebSockets than these are not closed at once, but over this time.
 _AT_ONCE: Final = 1000
 _SPREAD_S: Final = 1.0
 # How often it is looked for those that are to be closed; who was so the last time already does not read.
 _SWEEP_S: Final = 30.0
+
+_NO_CONTEXT: Final = Context()
 
 
 def end_with_headers(request: web.Request) -> None:
@@ -80,6 +86,11 @@ class _Open:
     response: web.StreamResponse
     task: "asyncio.Task[Any]"
     transport: asyncio.Transport | None
+    streams: "OpenStreams"
+
+    def __call__(self, _: "asyncio.Task[Any]") -> None:
+        """Forget it: the task has ended."""
+        self.streams.forget(self.response)
 
 
 class OpenStreams:
@@ -87,6 +98,7 @@ class OpenStreams:
 
     def __init__(self) -> None:
         self._open: dict[web.StreamResponse, _Open] = {}
+        self._pulse = Pulse()
         self._is_closed = False
         self._closing: set[asyncio.Task[None]] = set()
         self._is_swept = False
@@ -100,8 +112,11 @@ class OpenStreams:
         task = asyncio.current_task()
         is_stream = isinstance(response, web.WebSocketResponse) or response.content_type == "text/event-stream"
         if task is not None and is_stream:
-            self._open[response] = noted = _Open(response, task, request.transport)
-            task.add_done_callback(lambda _: self._open.pop(response, None))
+            self._open[response] = noted = _Open(response, task, request.transport, self)
+            if isinstance(response, Beating):
+                self._pulse.add(response)
+            # PERF: each connection holds what is made here: no closure, and the context is the same for all.
+            task.add_done_callback(noted, context=_NO_CONTEXT)
             self._sweep_later()
             if self._is_closed:
                 # Its headers go when this task waits for the first time, and then its end.
@@ -110,10 +125,12 @@ class OpenStreams:
     async def close(self) -> None:
         """Close WebSockets with 1001 and end event streams, and their handlers, within two or three seconds."""
         self._is_closed = True
-        open_now = tuple(self._open.values())
+        noted = tuple(self._open.values())
+        sockets = [each for each in noted if isinstance(each.response, web.WebSocketResponse)]
+        ending = [self._end(each) for each in noted if not isinstance(each.response, web.WebSocketResponse)]
         # All at once they would come back all at once, to the next server.
-        pause_s = _SPREAD_S / len(open_now) if len(open_now) > _AT_ONCE else 0.0
-        ending = [self._end(noted, number * pause_s) for number, noted in enumerate(open_now)]
+        pause_s = _SPREAD_S / len(sockets) if len(sockets) > _AT_ONCE else 0.0
+        ending += [self._end(each, number * pause_s) for number, each in enumerate(sockets)]
         if ending:
             await asyncio.wait(ending)
 
@@ -122,6 +139,12 @@ class OpenStreams:
         ending = [self._end(noted) for noted in tuple(self._open.values()) if noted.transport in transports]
         if ending:
             await asyncio.wait(ending)
+
+    def forget(self, response: web.StreamResponse) -> None:
+        """Note that *response* is over."""
+        self._open.pop(response, None)
+        if isinstance(response, Beating):
+            self._pulse.discard(response)
 
     def _sweep_later(self) -> None:
         if self._open and not self._is_swept:

@@ -128,12 +128,12 @@ class _CoroutineHandler(AbstractWebSocketHandler):
 
 def _read_handler(handler: Any) -> tuple[WebSocketHandler, _Wanted]:
     """Give an object with the callbacks, and what each of them wants of the request."""
-    if is_coroutine_function(handler):
-        wanted = _wanted_by(handler, ("session",))
-        return _CoroutineHandler(handler), {"ws_open": wanted} if wanted else {}
     if isinstance(handler, type):
         handler = handler()
     missing = [name for name in _REQUIRED if not callable(getattr(handler, name, None))]
+    if missing and is_coroutine_function(handler):
+        wanted = _wanted_by(handler, ("session",))
+        return _CoroutineHandler(handler), {"ws_open": wanted} if wanted else {}
     if missing:
         raise RouteError(
             f"{handler!r} handles no WebSockets: it has no {', '.join(missing)}. Inherit from "

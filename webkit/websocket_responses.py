@@ -37,6 +37,9 @@ class WebSocketResponse(web.WebSocketResponse):
         ConfigError: one of *origins* is no origin.
     """
 
+    # PERF: with one attribute more, the dictionary of each would no longer share its keys with all others: 1.5 KiB.
+    __slots__ = ("_fault", "_origins")
+
     def __init__(
         self,
         *,

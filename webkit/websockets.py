@@ -4,7 +4,6 @@ What a handler is and how it is mounted: :class:`AbstractWebSocketHandler`. What
 :class:`WebSocketSession`. How it is held: :class:`WebSocketOptions`. One request by hand: :func:`serve_websocket`.
 """
 
-from webkit.backlog import SlowPolicy
 from webkit.conversations import WebSocketHandler, WebSocketRefused, serve_websocket
 from webkit.handshakes import BadHandshake, ForeignOrigin, WrongVersion, is_welcome
 from webkit.websocket_handlers import AbstractWebSocketHandler, WebSocketEndpoint
@@ -16,7 +15,6 @@ __all__ = [
     "AbstractWebSocketHandler",
     "BadHandshake",
     "ForeignOrigin",
-    "SlowPolicy",
     "WebSocketClosed",
     "WebSocketEndpoint",
     "WebSocketHandler",

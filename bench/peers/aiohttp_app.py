@@ -3,6 +3,7 @@
 Run:  python -m bench.peers.aiohttp_app PORT [--access-log]
 """
 
+import asyncio
 import json
 import logging
 import sys
@@ -12,10 +13,10 @@ import aiohttp_jinja2
 import jinja2
 import msgspec
 import uvloop
-from aiohttp import BodyPartReader, web
+from aiohttp import BodyPartReader, WSMsgType, web
 from aiohttp.typedefs import Middleware
 
-from bench.content import FILES, MESSAGE, ROWS, TEMPLATES, TEXT, User, new_upload
+from bench.content import EVENT, FILES, MESSAGE, ROWS, TEMPLATES, TEXT, User, new_upload, seconds_to_tell
 
 # json.dumps as it is, but for the blanks: all applications answer the same bytes.
 dumps = json.JSONEncoder(separators=(",", ":")).encode
@@ -72,6 +73,44 @@ async def upload(request: web.Request) -> web.Response:
                 while chunk := await part.read_chunk(65536):
                     size += file.write(chunk)
     return web.json_response({"size": size}, dumps=dumps)
+
+
+@routes.get("/echo")
+async def echo(request: web.Request) -> web.WebSocketResponse:
+    """Send each message back, as aiohttp's documentation does it."""
+    ws = web.WebSocketResponse()
+    await ws.prepare(request)
+    async for message in ws:
+        if message.type == WSMsgType.TEXT:
+            await ws.send_str(message.data)
+    return ws
+
+
+transports: set[asyncio.Transport] = set()
+
+
+@routes.get("/events")
+async def listen(request: web.Request) -> web.StreamResponse:
+    """Begin a stream, and keep it open."""
+    response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+    await response.prepare(request)
+    if request.transport is not None:
+        transports.add(request.transport)
+    await asyncio.get_running_loop().create_future()
+    return response
+
+
+@routes.post("/events")
+async def tell(request: web.Request) -> web.Response:
+    """Send an event to all streams, by a loop that does nothing else."""
+
+    async def write_to_all() -> None:
+        event = f"data: {dumps(EVENT)}\n\n".encode()
+        chunk = b"%x\r\n%b\r\n" % (len(event), event)
+        for transport in transports:
+            transport.write(chunk)
+
+    return web.json_response(await seconds_to_tell(write_to_all))
 
 
 def create_app(middlewares: Iterable[Middleware] = ()) -> web.Application:

@@ -10,9 +10,10 @@ from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
-from starlette.routing import Mount, Route
+from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 from starlette.templating import Jinja2Templates
+from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from bench.content import FILES, MESSAGE, ROWS, TEMPLATES, TEXT, User, new_upload
 
@@ -61,6 +62,16 @@ async def upload(request: Request) -> Response:
             return JSONResponse({"size": target.tell()})
 
 
+async def echo(websocket: WebSocket) -> None:
+    """Send each message back."""
+    await websocket.accept()
+    try:
+        while True:
+            await websocket.send_text(await websocket.receive_text())
+    except WebSocketDisconnect:
+        pass
+
+
 app = Starlette(
     routes=[
         Route("/", text),
@@ -69,6 +80,7 @@ app = Starlette(
         Route("/page", page),
         Route("/users", add_user, methods=["POST"]),
         Route("/upload", upload, methods=["POST"]),
+        WebSocketRoute("/echo", echo),
         Mount("/static", StaticFiles(directory=FILES)),
     ]
 )

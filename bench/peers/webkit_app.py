@@ -10,8 +10,20 @@ from aiohttp import BodyPartReader, web
 from aiohttp.web_log import AccessLogger
 
 import webkit
-from bench.content import FILES, MESSAGE, ROWS, TEMPLATES, TEXT, User, new_upload
-from webkit import Application, Body, Middleware, Route, Static, Templates, template
+from bench.content import EVENT, FILES, MESSAGE, ROWS, TEMPLATES, TEXT, User, new_upload, seconds_to_tell
+from webkit import (
+    AbstractWebSocketHandler,
+    Application,
+    Body,
+    Broadcast,
+    Middleware,
+    Route,
+    Static,
+    Templates,
+    WebSocketSession,
+    event_stream,
+    template,
+)
 
 #: Both write the same into their logs.
 LOG_FORMAT = AccessLogger.LOG_FORMAT
@@ -54,6 +66,14 @@ async def upload(request: web.Request) -> dict[str, int]:
     return {"size": size}
 
 
+class Echo(AbstractWebSocketHandler):
+    """Send each message back."""
+
+    async def ws_message(self, session: WebSocketSession, text: str) -> None:
+        """Send it back."""
+        await session.send_text(text)
+
+
 def create_app(middlewares: Iterable[Middleware] = ()) -> Application:
     """Make the application."""
     app = Application(middlewares=middlewares)
@@ -68,8 +88,24 @@ def create_app(middlewares: Iterable[Middleware] = ()) -> Application:
             Route("POST", "/upload", upload),
         ]
     )
+    add_streams(app)
     app.mount("/static", Static(FILES))
+    app.mount("/echo", Echo())
     return app
+
+
+def add_streams(app: Application) -> None:
+    """Add the event streams, and what sends an event to all of them."""
+    board = Broadcast()
+
+    @app.get("/events")
+    async def listen(request: web.Request) -> None:
+        async with event_stream(request) as stream, board.subscribe("board") as events:
+            await stream.send_all(events)
+
+    @app.post("/events")
+    async def tell() -> dict[str, float]:
+        return await seconds_to_tell(lambda: board.publish("board", EVENT))
 
 
 def main() -> None:

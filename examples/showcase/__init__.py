@@ -1,10 +1,11 @@
-"""A bulletin board: pages, forms and a JSON API over SQLite.
+"""A bulletin board: pages, forms, live notes and a JSON API over SQLite.
 
 Run: python -m webkit -n localhost -p 8080 examples.showcase.init [--database PATH]
 
 Read on from here: ``board`` has the pages, ``api`` the JSON beside them, ``about`` an application that is mounted,
-``pictures`` takes uploads, ``plugins`` has servlets that come and go, ``drafts`` what may be posted, ``store`` where it
-is kept, ``guards`` what stands around all of them. The error pages are those in ``templates/errors``.
+``pictures`` takes uploads, ``live`` lets notes appear in open pages, ``chat`` has rooms to talk in, ``plugins`` has
+servlets that come and go, ``drafts`` what may be posted, ``store`` where it is kept, ``guards`` what stands around all
+of them. The error pages are those in ``templates/errors``.
 """
 
 import argparse
@@ -12,7 +13,7 @@ from pathlib import Path
 
 from jinja2 import StrictUndefined
 
-from examples.showcase import about, api, board, dates, notices, pictures, plugins
+from examples.showcase import about, api, board, chat, dates, live, notices, pictures, plugins
 from examples.showcase.guards import add_security_headers, refuse_other_sites
 from examples.showcase.store import keep_messages
 from webkit import Application, Static, Templates
@@ -55,8 +56,10 @@ def make_app(database: Path) -> Application:
     board.add_to(app)
     pictures.add_to(app)
     plugins.add_to(app)
+    chat.add_to(app)
     api.add_to(app)
     app.mount("/about", about.make_app(), name="about")
     app.cleanup_ctx.append(lambda app: keep_messages(app, database))
+    live.add_to(app)
     app.on_response_prepare.append(add_security_headers)
     return app

@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
+from examples.showcase import live
 from examples.showcase.board import MessageView, read_page_number
 from examples.showcase.drafts import check
 from examples.showcase.store import Message
@@ -71,7 +72,7 @@ class MessageList(MessageView):
         draft, errors = check(fields)
         if errors:
             raise Problem(422, errors=[{"name": name, "message": message} for name, message in errors.items()])
-        message = describe(self.request, await self.messages.add(draft))
+        message = describe(self.request, await live.post(self.app, draft))
         return json_response(message, status=201, headers={"Location": message["self"]})
 
     def url_of_page(self, number: int) -> str:
@@ -88,7 +89,7 @@ class OneMessage(MessageView):
 
     async def delete(self, id: int) -> web.StreamResponse:
         """Take it down."""
-        if not await self.messages.remove(id):
+        if not await live.remove(self.app, id):
             raise HTTPNotFound
         return web.Response(status=204)
 

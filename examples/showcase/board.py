@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from examples.showcase import notices
+from examples.showcase import live, notices
 from examples.showcase.drafts import LIMITS, Draft, check
 from examples.showcase.store import MESSAGES, Message, Messages
 from webkit import Application, View, redirect
@@ -44,10 +44,11 @@ class Board(MessageView):
 
     async def get(self) -> web.StreamResponse:
         """Show one page of the board."""
+        newest = await self.messages.get_last_id()
         page = await self.messages.get_page(read_page_number(self.request.query.get("page", "1")))
         if page is None:
             raise HTTPNotFound
-        return await self.render("board.html", page=page)
+        return await self.render("board.html", page=page, newest=newest)
 
 
 class ReadMessage(MessageView):
@@ -76,7 +77,7 @@ class Write(MessageView):
         draft, errors = check(fields)
         if errors:
             return await self.render("write.html", draft=draft, errors=errors, limits=LIMITS, status=422)
-        message = await self.messages.add(draft)
+        message = await live.post(self.app, draft)
         return notices.leave(self.redirect_to("message", id=message.id), "posted")
 
 
@@ -89,7 +90,7 @@ class Remove(MessageView):
 
     async def post(self, id: int) -> web.StreamResponse:
         """Take it down."""
-        if not await self.messages.remove(id):
+        if not await live.remove(self.app, id):
             raise HTTPNotFound
         return notices.leave(self.redirect_to("board"), "removed")
 

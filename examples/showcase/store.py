@@ -73,6 +73,16 @@ class Messages:
         rows = await self._fetch(query, PAGE_SIZE, (number - 1) * PAGE_SIZE)
         return Page([_read(row) for row in rows], number, count, total)
 
+    async def get_newest(self, count: int) -> list[Message]:
+        """Give up to *count* messages, newest first."""
+        query = f"SELECT {_COLUMNS} FROM messages ORDER BY id DESC LIMIT ?"  # noqa: S608 - constants
+        return [_read(row) for row in await self._fetch(query, count)]
+
+    async def get_last_id(self) -> int:
+        """Give the highest id that a message ever had, 0 if there was none."""
+        ((last,),) = await self._fetch("SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'messages'")
+        return int(last)
+
     async def find(self, id: int) -> Message | None:
         """Give one message, or ``None``."""
         return await self._find_one("WHERE id = ?", id)
