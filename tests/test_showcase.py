@@ -646,7 +646,7 @@ async def test_the_keyboard_alone_is_enough_to_post_a_note(client: Client, brows
     box = await skip.bounding_box()
     assert box is not None
     assert box["y"] >= 0
-    for _ in range(7):
+    for _ in range(8):
         await page.keyboard.press("Tab")
     assert await page.evaluate("document.activeElement.textContent") == "Pin a note"
     assert await page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
