@@ -47,6 +47,7 @@ BANDS: dict[str, tuple[str, ...]] = {
         "buffered",
         "responses",
         "requests",
+        "state",
         "faults",
         "lifespan",
         "pulse",
@@ -87,6 +88,7 @@ BANDS: dict[str, tuple[str, ...]] = {
         "refusals",
         "views",
         "resources",
+        "mountpoints",
         "routing",
         "shadows",
         "router",
@@ -150,7 +152,7 @@ MAY_IMPORT_INSIDE_FUNCTIONS = {"cli", "__init__"}
 
 # Names of `aiohttp.web` that belong to these modules alone. `web` passes all of aiohttp's names on and is free.
 OWNERS: dict[tuple[str, ...], tuple[str, ...]] = {
-    ("resources", "routing", "hotmatches", "hotmounts"): (
+    ("resources", "mountpoints", "routing", "hotmatches", "hotmounts"): (
         "AbstractResource",
         "AbstractRoute",
         "AbstractRouter",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import importlib
 import logging
-import warnings
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar, Unpack, overload
 
 from aiohttp import web
@@ -20,15 +20,17 @@ from webkit.hotmounts import HotHost, HotMounts
 from webkit.lifespan import Contexts, FreezableList, Lifespan, Signal, SignalOfAiohttp, check_signals
 from webkit.limits import Limits
 from webkit.middleware import as_aiohttp_middleware, check_middlewares, compose
+from webkit.mountpoints import MountPoint, NameAlias
 from webkit.oldapplication import OldApplication, OldArguments, accept_old_arguments
 from webkit.paths import mount_prefix
 from webkit.requests import APPLICATION, application_of, build_url, routers_of
 from webkit.resources import TableRoute
 from webkit.responses import PREPARED
 from webkit.router import Decorator, RouteAdder, Router, refuse_lost_slash
-from webkit.routing import Frozen, MountPoint, NameAlias, RouteTable, TrailingSlash, note_begun
+from webkit.routing import Frozen, RouteTable, TrailingSlash, note_begun
 from webkit.serverlog import ServerLog
 from webkit.servlet_names import is_servlet
+from webkit.state import State
 from webkit.streams import OpenStreams, drop_body, end_with_headers
 from webkit.types import Endpoint, ExpectHandler, Feature, Handler, Middleware, Mountable, Route
 
@@ -40,7 +42,7 @@ F = TypeVar("F", bound=Feature)
 E = TypeVar("E", bound=Endpoint)
 
 
-class Application(RouteAdder, OldApplication, HotHost, MutableMapping[str | web.AppKey[Any], Any]):
+class Application(RouteAdder, OldApplication, HotHost, State):
     """A web application.
 
     ``app.aiohttp`` is the wrapped, unmodified ``web.Application``: every runner, test client and ``setup(app.aiohttp)``
@@ -388,42 +390,11 @@ class Application(RouteAdder, OldApplication, HotHost, MutableMapping[str | web.
     def _mount_routes(self, prefix: str, thing: Mountable, name: str | None) -> None:
         for route in thing.routes():
             inner = f"{name}:{route.name}" if name and route.name else route.name
-            self.add_route(
-                route.method,
-                prefix + route.path,
-                route.handler,
-                name=inner,
-                expect_handler=route.expect_handler,
-                middlewares=route.middlewares,
-                meta=route.meta,
-                limits=route.limits,
-            )
+            self.add_routes([replace(route, path=prefix + route.path, name=inner)])
         if isinstance(thing, Feature):
             thing.setup(self)
 
     # The state
-
-    @overload
-    def __getitem__(self, key: web.AppKey[T]) -> T: ...
-    @overload
-    def __getitem__(self, key: str) -> Any: ...
-    def __getitem__(self, key: str | web.AppKey[T]) -> Any:
-        return self.aiohttp[key]
-
-    @overload
-    def __setitem__(self, key: web.AppKey[T], value: T) -> None: ...
-    @overload
-    def __setitem__(self, key: str, value: Any) -> None: ...
-    def __setitem__(self, key: str | web.AppKey[T], value: Any) -> None:
-        self._check_state()
-        with warnings.catch_warnings():
-            # Old code uses strings, and is right to.
-            warnings.simplefilter("ignore", web.NotAppKeyWarning)
-            self.aiohttp[key] = value
-
-    def __delitem__(self, key: str | web.AppKey[Any]) -> None:
-        self._check_state()
-        del self.aiohttp[key]
 
     @overload  # type: ignore[override]
     def get(self, key: web.AppKey[T], default: D) -> T | D: ...
@@ -445,30 +416,8 @@ class Application(RouteAdder, OldApplication, HotHost, MutableMapping[str | web.
             refuse_lost_slash(key, default, options)
         return self.aiohttp.get(key, default)
 
-    def __iter__(self) -> Iterator[str | web.AppKey[Any]]:
-        return (key for key in self.aiohttp if key is not APPLICATION)
-
-    def __len__(self) -> int:
-        return len(self.aiohttp) - 1
-
-    def __eq__(self, other: object) -> bool:
-        return self is other
-
-    def __hash__(self) -> int:
-        return id(self)
-
-    def __bool__(self) -> bool:
-        return True
-
     def __repr__(self) -> str:
         return f"<webkit.Application {len(self._table.resources)} resources at {id(self):#x}>"
-
-    def _check_state(self) -> None:
-        if self.aiohttp.frozen:
-            raise RuntimeError(
-                "The state of a serving application cannot change. Set it at startup, or put an object there whose "
-                "content you change."
-            )
 
 
 async def _raise_miss(request: web.Request) -> web.StreamResponse:

@@ -25,8 +25,8 @@ from webkit.application import Application
 from webkit.binding import name_of
 from webkit.config import DEBUG, ServerConfig
 from webkit.errors import ConfigError, did_you_mean
+from webkit.mountpoints import NameAlias
 from webkit.resources import TableRoute
-from webkit.routing import NameAlias
 from webkit.run import AnyApplication, run
 from webkit.sites import AddressError, sockets_from_systemd
 from webkit.views import View

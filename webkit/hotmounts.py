@@ -18,9 +18,10 @@ from webkit._aiohttp import take_loop
 from webkit.errors import ConfigError, RouteError
 from webkit.hotmatches import HotMatch, make_hot
 from webkit.lifespan import check_wrapped, leave_all
+from webkit.mountpoints import MountPoint, NameAlias, Resolved
 from webkit.paths import mount_prefix, normalize_literal
 from webkit.requests import APPLICATION
-from webkit.routing import MountPoint, NameAlias, Resolved, RouteTable
+from webkit.routing import RouteTable
 from webkit.streams import OpenStreams
 
 if TYPE_CHECKING:

@@ -164,10 +164,10 @@ def check_arguments(arguments: Sequence[Argument], origin: str) -> None:
 def make_collector(arguments: Sequence[Argument]) -> Callable[[web.Request], Awaitable[dict[str, Any]]]:
     """Give the coroutine function that gives the values of *arguments* from a request.
 
-    It raises:
-        Problem: 400 for a body that cannot be read, 415 for one of another type or charset, 422 for what does not fit,
-            413 and 415 for a form that the limits do not let in.
-        HTTPRequestEntityTooLarge: the body is larger than the application takes.
+    Raises:
+        Problem: (the function) 400 for a body that cannot be read, 415 for one of another type or charset, 422 for
+            what does not fit, 413 and 415 for a form that the limits do not let in.
+        HTTPRequestEntityTooLarge: (the function) the body is larger than the application takes.
     """
     wanted = {argument.where for argument in arguments}
     wants_query, wants_cookies, wants_body, wants_form = (

@@ -17,8 +17,9 @@ from aiohttp.abc import AbstractView
 from webkit.errors import NoSuchRoute, RouteError, did_you_mean
 from webkit.limits import Limits
 from webkit.middleware import check_middlewares
+from webkit.mountpoints import MountPoint, NameAlias
 from webkit.resources import DynamicResource, PlainResource, TableRoute
-from webkit.routing import MountPoint, NameAlias, RouteTable
+from webkit.routing import RouteTable
 from webkit.shadows import find_shadowed
 from webkit.types import Endpoint, ExpectHandler, Middleware, Route
 

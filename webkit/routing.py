@@ -1,11 +1,12 @@
-"""Routing: webkit's table inside aiohttp's router. With :mod:`webkit.resources` all that knows aiohttp's protocol.
+"""Routing: webkit's table inside aiohttp's router. With :mod:`webkit.resources` and :mod:`webkit.mountpoints` all that
+knows aiohttp's protocol of resources.
 
 The table is one resource of the wrapped router, so a request takes the same path under every runner. aiohttp's
 router asks its resources by prefix, the longest first; the table stands under the shortest and is moved behind
 everything else there when the application freezes. What is added straight to aiohttp's router is asked before it.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, Literal, NamedTuple, get_args
 
 from aiohttp import HttpVersion11, hdrs, web
@@ -15,19 +16,17 @@ from webkit.checks import GOOD_HOSTS, find_refusal
 from webkit.errors import ConfigError, RouteError
 from webkit.limits import take_limits
 from webkit.matching import Matcher, Rest
+from webkit.mountpoints import MountPoint, Resolved, Unlisted
 from webkit.paths import normalize_literal, parse
 from webkit.refusals import REFUSAL, closing, pass_expectation, refuse
-from webkit.requests import APPLICATION, add_query, url_of
-from webkit.resources import INDEX_PREFIX, DynamicResource, Enter, MatchInfo, Miss, PlainResource, TableRoute
+from webkit.requests import APPLICATION
+from webkit.resources import DynamicResource, Enter, MatchInfo, Miss, PlainResource, TableRoute
 from webkit.types import Handler, Middleware
 
-__all__ = ["Frozen", "MountPoint", "NameAlias", "Resolved", "RouteTable", "TrailingSlash", "note_begun"]
+__all__ = ["Frozen", "RouteTable", "TrailingSlash", "note_begun"]
 
 #: What becomes of a path that misses or has a slash at its end too much: 404, a redirect (308), or the route itself.
 TrailingSlash = Literal["strict", "redirect", "ignore"]
-
-# aiohttp's answer of a resource: the match or None, and the methods that the path would allow.
-Resolved = tuple[web.UrlMappingMatchInfo | None, set[str]]
 
 # The table that has found nothing and asks what the others have.
 _STEPS_BACK: "Final[web.RequestKey[Any]]" = web.RequestKey("webkit.steps_back", object)
@@ -47,32 +46,7 @@ class Frozen(NamedTuple):
     answer_miss: Handler | None
 
 
-class _Unlisted(web.AbstractResource):
-    """A resource of webkit's own machinery: it has no routes to list, and no URL."""
-
-    def url_for(self, /, **parts: Any) -> URL:
-        """Refuse: only routes have URLs."""
-        raise RouteError(f"{self!r} has no URL; ask for a route by its name.")
-
-    def get_info(self) -> Any:
-        """Describe it as aiohttp describes a prefix."""
-        return {"prefix": self.canonical}
-
-    def raw_match(self, path: str) -> bool:
-        """Never: aiohttp's router adds nothing to it."""
-        return False
-
-    def __len__(self) -> int:
-        return 0
-
-    def __iter__(self) -> Iterator[web.AbstractRoute]:
-        return iter(())
-
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self.canonical}>"
-
-
-class RouteTable(_Unlisted):
+class RouteTable(Unlisted):
     """All routes of one application. It knows no prefix but the one it is asked under, which may still grow."""
 
     def __init__(
@@ -232,7 +206,7 @@ class RouteTable(_Unlisted):
 
     def has_foreign_routes(self, *, with_folders: bool) -> bool:
         """Whether aiohttp's router has routes of its own, or folders where those count."""
-        ours = (_Unlisted, PlainResource, DynamicResource)
+        ours = (Unlisted, PlainResource, DynamicResource)
         foreign = [known for known in self._router.resources() if len(known) > 0 and not isinstance(known, ours)]
         return any(with_folders or not isinstance(known, web.StaticResource) for known in foreign)
 
@@ -408,95 +382,3 @@ def note_begun(request: web.Request) -> None:
         table = match_info.table_route.table
         if table.is_quiet is None:
             table.is_quiet = all(len(app.on_response_prepare) == (APPLICATION in app) for app in match_info.apps)
-
-
-class MountPoint(_Unlisted):
-    """The place of a mounted application, ahead of it: asks the routes that are more exact, then the application.
-
-    aiohttp's rule is the longest literal prefix, then registration: ``/admin/help`` of the parent comes before an
-    application mounted at ``/admin``. The table stands behind all mounts, so those of its routes are asked here.
-    """
-
-    def __init__(self, table: RouteTable, prefix: str) -> None:
-        super().__init__()
-        self._table = table
-        self._outer = ""
-        self._path = prefix
-        self._depth = prefix.count("/")
-        self._order = len(table.resources)
-        table.last = None
-        #: aiohttp's resource of the mounted application, known once it is mounted.
-        self.target: web.AbstractResource | None = None
-        self._is_foreign = False
-
-    def comes_after(self, resource: "PlainResource | DynamicResource") -> bool:
-        """Whether *resource* is asked before the mounted application."""
-        depth = resource.path_template.literal_depth
-        return depth > self._depth or (depth == self._depth and resource.order < self._order)
-
-    @property
-    def canonical(self) -> str:
-        """The path of the mount."""
-        return self._outer + self._path
-
-    async def resolve(self, request: web.Request) -> Resolved:
-        """Ask the parent's more exact routes, then the mounted application."""
-        path = self._table.path_below(request)
-        # The mounted application may be one of aiohttp's, and refuse nothing.
-        if path is not None and (refused := self._table.refuse(request)) is not None:
-            return refused, set()
-        found, allowed = (None, set()) if path is None else self._table.find(request.method, path, ahead_of=self)
-        if found is not None or self.target is None:
-            take_limits(request, found)
-            return found, allowed
-        match, allowed = await self.target.resolve(request)
-        if match is None or isinstance(match, Miss):
-            return match, allowed
-        if self._is_foreign and request.headers.get(hdrs.EXPECT) and match.http_exception:
-            match = Miss(match)
-        return match, allowed
-
-    def freeze(self) -> None:
-        """Note whether what is mounted is an application of aiohttp's, whose 404 invites bodies."""
-        self._is_foreign = self.target is not None and APPLICATION not in self.target.get_info()["app"]
-
-    def add_prefix(self, prefix: str) -> None:
-        """Note the prefix of an application that mounts the parent."""
-        self._outer = normalize_literal(prefix) + self._outer
-
-
-class NameAlias(_Unlisted):
-    """A route of a mounted application under its name in the parent: ``"admin:user"``."""
-
-    def __init__(self, name: str, target: web.AbstractResource) -> None:
-        super().__init__(name=name)
-        self.target = target
-
-    @property
-    def canonical(self) -> str:
-        """A key that no path equals."""
-        return f"{INDEX_PREFIX}alias"
-
-    @property
-    def template(self) -> str:
-        """The template of the route it names."""
-        return getattr(self.target, "template", self.target.canonical)
-
-    def url_for(self, /, **parts: Any) -> URL:
-        """Give the URL of the route it names."""
-        return url_of(self.target, parts)
-
-    def url(self, *, parts: Mapping[str, Any] | None = None, query: Mapping[str, Any] | str | None = None) -> str:
-        """Give the URL as a string (aiohttp 0.21)."""
-        return str(add_query(self.url_for(**(parts or {})), query))
-
-    async def resolve(self, request: web.Request) -> Resolved:
-        """Never: the mounted application answers."""
-        return None, set()
-
-    def add_prefix(self, prefix: str) -> None:
-        """Do nothing: the route it names gets the prefix itself."""
-
-    def get_info(self) -> Any:
-        """Describe the route it names."""
-        return self.target.get_info()
