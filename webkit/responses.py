@@ -48,8 +48,6 @@ class Renderable(Protocol):
 
 def html(markup: str, *, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     """Answer with *markup* as HTML. It is sent as it is: escape what came from outside, or use a template."""
-    if headers is None:
-        return Response(text=markup, status=status, content_type="text/html")
     return Response(text=markup, status=status, headers=headers, content_type="text/html")
 
 
@@ -57,10 +55,7 @@ def json_response(
     data: Any, *, status: int = 200, headers: dict[str, str] | None = None, content_type: str = "application/json"
 ) -> Response:
     """Answer with *data* as JSON (msgspec: dictionaries, lists, dataclasses, Structs, dates, UUIDs, ...)."""
-    body = _encode_json(data)
-    if headers is None:
-        return Response(body=body, status=status, content_type=content_type)
-    return Response(body=body, status=status, headers=headers, content_type=content_type)
+    return Response(body=_encode_json(data), status=status, headers=headers, content_type=content_type)
 
 
 def redirect(location: str | URL, *, status: int = 303) -> Response:
