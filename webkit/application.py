@@ -94,7 +94,7 @@ class Application(RouteAdder, OldApplication, HotHost, State):
         self.errors = Boundary(self.aiohttp, self.logger, inflates="auto_decompress" not in (handler_args or {}))
         self._table = RouteTable(
             self.aiohttp.router,
-            enter=self.errors.enter,
+            errors=self.errors,
             before_freeze=self._before_freeze,
             trailing_slash=trailing_slash,
         )
@@ -266,6 +266,11 @@ class Application(RouteAdder, OldApplication, HotHost, State):
         self.aiohttp.on_cleanup.append(lambda _: self.on_cleanup.send(self))
         self.aiohttp.on_response_prepare.append(self._on_prepare)
 
+    @property
+    def table(self) -> RouteTable:
+        """The routes, for who serves them."""
+        return self._table
+
     async def answer_unrouted(self, request: web.Request, miss: web.StreamResponse) -> web.StreamResponse:
         """Give what the middlewares answer to a request that no router was asked about; *miss* where they do not."""
         if self._table.answer_miss is None:
@@ -346,7 +351,7 @@ class Application(RouteAdder, OldApplication, HotHost, State):
         has_boundary = self._boundary in self.aiohttp.middlewares
         wants_misses = not has_boundary and (self.middlewares or self.errors.has_handlers)
         answer_miss = self.errors.guard(compose(self.middlewares, _raise_miss)) if wants_misses else None
-        return Frozen(tuple(self.middlewares), has_boundary, answer_miss)
+        return Frozen(tuple(self.middlewares), has_boundary, not self.aiohttp.middlewares, answer_miss)
 
     def _mount_application(self, prefix: str, thing: Application | web.Application, name: str | None) -> None:
         if not prefix:

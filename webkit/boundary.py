@@ -11,7 +11,7 @@ asked for first as it is.
 """
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
 from logging import Logger
 from typing import Any, Final
@@ -29,10 +29,13 @@ from webkit.requests import APPLICATION, REQUEST_ID, new_request_id
 from webkit.responses import HEADERS_ONLY, MAKERS, PREPARED, RUNNING, check_response, make_response
 from webkit.types import Endpoint, ExpectHandler, Handler
 
-__all__ = ["Boundary", "meet_expectation", "seen_from"]
+__all__ = ["Boundary", "Run", "meet_expectation", "seen_from"]
 
 # How much of what a client has brought about is shown in a line of the log.
 _SHOWN: Final = 300
+
+#: What a route does with a request and its match.
+Run = Callable[[web.Request, Any], Awaitable[web.StreamResponse]]
 
 
 class Boundary:
@@ -91,24 +94,14 @@ class Boundary:
         if hdrs.CONTENT_ENCODING in request.headers and self._inflates and self._is_outermost(request):
             inflate_body(request)
 
-    def enter(self, call: Direct, origin: str, inner: Handler) -> Handler:
+    def enter(self, call: Direct, origin: str) -> Run:
         """Put the boundary around *call*, named *origin*, for a route of webkit's: its match info keeps what is noted.
 
         It is the one coroutine of ours between aiohttp and the handler, and makes the response of what that returns.
-        *inner* is what a middleware gets that resolves its request once more: no middleware runs twice.
         """
         function, takes_request, takes_values = call
 
-        async def entered(request: web.Request) -> web.StreamResponse:
-            match_info: Any = request.match_info
-            if match_info.is_running:
-                return await inner(request)
-            try:
-                request[REQUEST_ID]
-            except KeyError:
-                request[REQUEST_ID] = new_request_id()
-            if hdrs.CONTENT_ENCODING in request.headers and self._inflates and self._is_outermost(request):
-                inflate_body(request)
+        async def run(request: web.Request, match_info: Any) -> web.StreamResponse:
             match_info.is_running = True
             try:
                 # PERF: written out, as the rest of this function is: a call in between is 1 % of a request.
@@ -129,7 +122,22 @@ class Boundary:
             finally:
                 match_info.is_running = False
 
-        return entered
+        return run
+
+    def begin(self, run: Run, inner: Handler) -> Handler:
+        """Give what aiohttp calls for a route whose call is *run*.
+
+        *inner* is what a middleware gets that resolves its request once more: no middleware runs twice.
+        """
+
+        def begun(request: web.Request) -> Awaitable[web.StreamResponse]:
+            match_info: Any = request.match_info
+            if match_info.is_running:
+                return inner(request)
+            self._begin(request)
+            return run(request, match_info)
+
+        return begun
 
     async def _answer_shortly(self, request: web.Request, error: web.HTTPException) -> web.StreamResponse | None:
         """Give a response in the place of *error* where nobody is around who could tell the difference."""

@@ -12,8 +12,19 @@ from typing import Final, NamedTuple
 from aiohttp import HttpVersion, HttpVersion10, HttpVersion11, hdrs
 from aiohttp.http import HttpProcessingError
 from aiohttp.http_exceptions import BadHttpMessage, BadHttpMethod, BadStatusLine, InvalidHeader, LineTooLong
+from aiohttp.web_request import BaseRequest
 
-__all__ = ["GOOD_HOSTS", "Limits", "Refusal", "explain", "find_refusal", "name_of_host", "reason_of", "request_line_of"]
+__all__ = [
+    "GOOD_HOSTS",
+    "Limits",
+    "Refusal",
+    "explain",
+    "find_refusal",
+    "is_ordinary",
+    "name_of_host",
+    "reason_of",
+    "request_line_of",
+]
 
 # A name, of DNS or of a container, or an address; an international name is sent in its ASCII form.
 _HOST: Final = re.compile(r"([A-Za-z0-9._-]+|\[([0-9A-Fa-f:.]+)\])(?::([0-9]{0,5}))?")
@@ -44,10 +55,23 @@ class Limits(NamedTuple):
     head: int
 
 
+def is_ordinary(request: BaseRequest) -> bool:
+    """Whether *request* has nothing to refuse, and nothing that an application must do something about first."""
+    headers = request.headers
+    return (
+        headers.get(hdrs.HOST) in GOOD_HOSTS
+        and request.version is HttpVersion11
+        and request.raw_path[:1] == "/"
+        and hdrs.TRANSFER_ENCODING not in headers
+        and hdrs.CONTENT_ENCODING not in headers
+        and hdrs.EXPECT not in headers
+    )
+
+
 def find_refusal(version: HttpVersion, target: str, headers: Mapping[str, str]) -> Refusal | None:
     """Give why a request must not be handled, or ``None``. *target* is what the request line says.
 
-    ``None`` for sure, and need not be asked: HTTP/1.1, a host of ``GOOD_HOSTS``, a path, and no ``Transfer-Encoding``.
+    ``None`` for sure, and need not be asked, for what :func:`is_ordinary`.
     """
     return (
         _refuse_version(version)

@@ -252,6 +252,7 @@ class HotMounts(AbstractAsyncContextManager[None]):
             for error in await mount.end():
                 _log(mount.thing).error("%s failed when it was ended again.", mount.path, exc_info=error)
             raise asyncio.CancelledError
+        self._table.is_alone = False
         self._router.index_resource(mount.point)
         mount.is_served = True
         self._show()

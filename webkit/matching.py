@@ -13,14 +13,14 @@ one adds nothing. Three kinds of templates meet here:
 """
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Generic, NamedTuple, TypeVar
 
 from webkit.paths import Parameter, Part, Template
 from webkit.separating import Separator, make_separator
 
-__all__ = ["Matcher", "Rest"]
+__all__ = ["Leaf", "Matcher", "Rest"]
 
 T = TypeVar("T")
 Values = dict[str, str]
@@ -52,6 +52,15 @@ class Rest(NamedTuple, Generic[T]):
     least: int
     name: str
     target: T
+
+
+class Leaf(NamedTuple, Generic[T]):
+    """Templates that differ from a literal path in their last segment only, which is a parameter."""
+
+    test: _Fullmatch
+    #: Segments that lead elsewhere, or nowhere, as well.
+    others: "Mapping[str, _Node[T]]"
+    entries: Sequence[_Entry[T]]
 
 
 @dataclass(slots=True)
@@ -95,6 +104,9 @@ class Matcher(Generic[T]):
         self.rests = _find_rests(dynamic)
         #: The one that takes everything, where nothing else has a parameter: an application that is one service.
         self.only_rest = _as_rest(*dynamic[0]) if len(dynamic) == 1 else None
+
+        #: What has one parameter, as its last segment, by the path before that; a path without parameters comes before.
+        self.leaves = dict(_find_leaves(self._root, "/"))
 
     @property
     def literals(self) -> Iterable[str]:
@@ -178,6 +190,15 @@ class Matcher(Generic[T]):
                 return
             node = _descend(node, segment)
         node.ends.append(entry)
+
+
+def _find_leaves(node: _Node[T], path: str) -> Iterator[tuple[str, Leaf[T]]]:
+    """Give the leaves below *node*, to which *path* leads, and no other way with parameters on it."""
+    if not node.parameters and not node.tails:
+        for segment, child in node.literals.items():
+            yield from _find_leaves(child, f"{path}{segment}/")
+    elif node.following is not None and node.test is not None and not node.following.tails:
+        yield path, Leaf(node.test, node.literals, node.following.ends)
 
 
 def _find_rests(dynamic: list[tuple[Template, _Entry[T]]]) -> dict[str, Rest[T]]:

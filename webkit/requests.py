@@ -1,7 +1,8 @@
 """Requests: the webkit application around one, URLs by name as seen from it, and the media type that it asks for."""
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
 from aiohttp import web
@@ -41,15 +42,14 @@ if hasattr(os, "register_at_fork"):  # not on Windows
     os.register_at_fork(after_in_child=_ids.clear)
 
 
-def new_request_id() -> str:
-    """Give an id that no other request of any process has: 16 hexadecimal digits."""
-    try:
-        return _ids.pop()
-    except IndexError:
-        # PERF: the kernel is called, and text is made, once for many ids.
-        made = os.urandom(8 * _IDS_MADE).hex(" ", 8).split(" ")
-        _ids.extend(made[1:])
-        return made[0]
+def _make_ids() -> list[str]:
+    # PERF: the kernel is called, and text is made, once for many ids.
+    _ids[:] = os.urandom(8 * _IDS_MADE).hex(" ", 8).split(" ")
+    return _ids
+
+
+#: Gives an id that no other request of any process has: 16 hexadecimal digits.
+new_request_id: Final[Callable[[], str]] = chain.from_iterable(iter(_make_ids, None)).__next__
 
 
 def application_of(request: web.Request) -> "Application":

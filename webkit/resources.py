@@ -14,7 +14,7 @@ from aiohttp.abc import AbstractView
 from yarl import URL
 
 from webkit.binding import Binding, Direct, bind, is_coroutine_function, name_of
-from webkit.boundary import meet_expectation
+from webkit.boundary import Boundary, Run, meet_expectation
 from webkit.errors import RouteError
 from webkit.expect import when_read
 from webkit.limits import Limits, check_length
@@ -29,9 +29,6 @@ if TYPE_CHECKING:
     from webkit.routing import RouteTable
 
 __all__ = ["INDEX_PREFIX", "DynamicResource", "MatchInfo", "Miss", "PlainResource", "TableRoute"]
-
-# The error boundary of an application: puts itself around the call of a named endpoint.
-Enter = Callable[[Direct, str, Handler], Handler]
 
 # No path starts like this, so aiohttp's router never comes to the resources indexed under it.
 INDEX_PREFIX: Final = "webkit:"
@@ -95,6 +92,9 @@ async def _meet_by_default(request: web.Request) -> web.StreamResponse | None:
 
 class TableRoute(web.ResourceRoute):
     """One method of one resource. ``endpoint`` is what the user registered, ``entry`` what aiohttp calls for it."""
+
+    #: The call with all that webkit has around it, for who has found the match without aiohttp.
+    run: Run
 
     def __init__(
         self,
@@ -175,26 +175,38 @@ class TableRoute(web.ResourceRoute):
 
         return read
 
-    def compile(self, middlewares: Sequence[Middleware], enter: Enter, shared: Handler | None) -> None:
-        """Compose the chains. *shared* is the entry of a table whose requests come through the boundary anyway."""
+    def compile(
+        self,
+        middlewares: Sequence[Middleware],
+        errors: Boundary,
+        shared: Handler | None,
+        around: Callable[[Handler], Handler] | None = None,
+    ) -> None:
+        """Compose the chains. *shared* is the entry of a table whose requests come through the boundary anyway.
+
+        *around* is put around all of it.
+        """
         inner = compose(self.middlewares, self._plain)
         if self.limits is not None:
             inner = _within(self.limits, inner)
         self.inner = inner
-        #: With the middlewares of the application around it: what the boundary calls.
-        self.chain = self._enter(enter, compose(middlewares, inner))
+        self.run = self._enter(errors, compose(middlewares, inner))
+        #: The same for the match that aiohttp has found.
+        self.chain = errors.begin(self.run, inner)
+        if around is not None:
+            self.chain = around(self.chain)
         # PERF: aiohttp caches the chains of 1,024 handlers; with one entry for all, any number of routes is one.
         self.entry = shared or self.chain
         if hasattr(self.endpoint, "get_request_config"):
             self.entry = _with_cors_config(self.entry, self.endpoint)
 
-    def _enter(self, enter: Enter, chain: Handler) -> Handler:
+    def _enter(self, errors: Boundary, chain: Handler) -> Run:
         """Put the boundary around *chain*, and around the endpoint itself where that is all there is of it."""
         binding = self._binding
         if chain is self._plain and binding is not None:
             direct = binding.direct or Direct(chain, takes_request=True, takes_values=False)
-            return enter(direct, binding.origin, self.inner)
-        return enter(Direct(chain, takes_request=True, takes_values=False), "a middleware", self.inner)
+            return errors.enter(direct, binding.origin)
+        return errors.enter(Direct(chain, takes_request=True, takes_values=False), "a middleware")
 
     def _prepare(self, endpoint: Endpoint, template: Template) -> Handler:
         """Give the coroutine function that calls *endpoint* and makes a response of what it returns."""

@@ -9,18 +9,19 @@ everything else there when the application freezes. What is added straight to ai
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, Literal, NamedTuple, get_args
 
-from aiohttp import HttpVersion11, hdrs, web
+from aiohttp import hdrs, web
 from yarl import URL
 
-from webkit.checks import GOOD_HOSTS, find_refusal
+from webkit.boundary import Boundary
+from webkit.checks import find_refusal, is_ordinary
 from webkit.errors import ConfigError, RouteError
 from webkit.limits import take_limits
-from webkit.matching import Matcher, Rest
+from webkit.matching import Leaf, Matcher, Rest
 from webkit.mountpoints import MountPoint, Resolved, Unlisted
 from webkit.paths import normalize_literal, parse
 from webkit.refusals import REFUSAL, closing, pass_expectation, refuse
 from webkit.requests import APPLICATION
-from webkit.resources import DynamicResource, Enter, MatchInfo, Miss, PlainResource, TableRoute
+from webkit.resources import DynamicResource, MatchInfo, Miss, PlainResource, TableRoute
 from webkit.types import Handler, Middleware
 
 __all__ = ["Frozen", "RouteTable", "TrailingSlash", "note_begun"]
@@ -38,11 +39,13 @@ _MISSED: Final = web.RequestKey("webkit.missed", bool)
 class Frozen(NamedTuple):
     """What an application has around its routes when it freezes.
 
-    *answer_miss* answers 404 and 405, where requests do not come through the boundary and somebody wants to see them.
+    *is_bare* is whether the wrapped application has no middlewares, not even the boundary. *answer_miss* answers 404
+    and 405, where requests do not come through the boundary and somebody wants to see them.
     """
 
     middlewares: Sequence[Middleware]
     is_behind_boundary: bool
+    is_bare: bool
     answer_miss: Handler | None
 
 
@@ -53,13 +56,13 @@ class RouteTable(Unlisted):
         self,
         router: web.UrlDispatcher,
         *,
-        enter: Enter,
+        errors: Boundary,
         before_freeze: Callable[[], Frozen],
         trailing_slash: TrailingSlash = "strict",
     ) -> None:
         """Register with *router*.
 
-        *enter* puts the error boundary around an endpoint; *before_freeze* gives what the application has around
+        *errors* is the error boundary around each endpoint; *before_freeze* gives what the application has around
         them, which may not change any more.
         """
         super().__init__()
@@ -68,7 +71,7 @@ class RouteTable(Unlisted):
         self.last: PlainResource | DynamicResource | None = None
         self.frozen = False
         self._router = router
-        self._enter = enter
+        self._errors = errors
         #: Whether no application around the routes wants to see every response; not known before the first one.
         self.is_quiet: bool | None = None
         self._prefix = ""
@@ -77,9 +80,12 @@ class RouteTable(Unlisted):
         self.call_inner: Handler = _make_entry()
         self._matcher: Matcher[PlainResource | DynamicResource] | None = None
         self._literal: dict[str, dict[str, TableRoute]] = {}
+        self._leaves: dict[str, Leaf[PlainResource | DynamicResource]] = {}
         self._rests: dict[str, Rest[PlainResource | DynamicResource]] = {}
         self._only_rest: Rest[PlainResource | DynamicResource] | None = None
         self._has_rests = False
+        #: Whether the router has nothing but this table, and nothing of aiohttp's is around that (see ``dispatch``).
+        self.is_alone = False
         #: Answers 404 and 405, where there is no boundary and somebody wants to see them.
         self.answer_miss: Handler | None = None
         self._before_freeze = before_freeze
@@ -126,6 +132,7 @@ class RouteTable(Unlisted):
         """Forget what was prepared for the routes so far."""
         self._matcher = None
         self._literal = {}
+        self._leaves = {}
         self._rests = {}
         self._only_rest = None
         self._has_rests = False
@@ -163,13 +170,23 @@ class RouteTable(Unlisted):
 
     def _find_sole(self, method: str, path: str) -> MatchInfo | None:
         """Find the route where *path* can go one way only; ``None`` where :meth:`find` has to tell."""
-        if self._has_rests and (match := self._find_rest(method, path)) is not None:
+        # PERF: most paths with parameters have one, at their end.
+        start = path.rfind("/") + 1
+        text = path[start:]
+        leaf = self._leaves.get(path[:start])
+        entries: Sequence[Any]
+        texts: Sequence[str]
+        if leaf is not None and leaf.test(text) is not None and text not in leaf.others:
+            entries, texts = leaf.entries, (text,)
+        elif self._has_rests and (match := self._find_rest(method, path)) is not None:
             return match
-        entries, texts = (self._matcher or self._prepared_matcher()).sole(path)
+        else:
+            entries, texts = (self._matcher or self._prepared_matcher()).sole(path)
         if "%" in path:
             texts = [_unquote(text) for text in texts]
         for entry in entries:
-            route = entry.target.by_method.get(method)
+            by_method = entry.target.by_method
+            route = by_method.get(method) or by_method.get("*")
             if route is not None and (match := route.read(texts, method)) is not None:
                 return match
         return None
@@ -181,8 +198,7 @@ class RouteTable(Unlisted):
         if rest is None or not path.startswith(rest.prefix) or len(path) < rest.least:
             return None
         text = path[len(rest.prefix) :]
-        by_method = rest.target.by_method
-        route = by_method.get(method) or by_method.get("*")
+        route = rest.target.route_for(method)
         return None if route is None else route.match({rest.name: _unquote(text) if "%" in text else text}, method)
 
     def _find_among(
@@ -226,13 +242,15 @@ class RouteTable(Unlisted):
         """Compose the chain of every route; called by aiohttp when the application freezes or is mounted."""
         if self.frozen:
             return
-        middlewares, is_behind_boundary, self.answer_miss = self._before_freeze()
+        middlewares, is_behind_boundary, is_bare, self.answer_miss = self._before_freeze()
         self.frozen = True
+        ours = (RouteTable, PlainResource, DynamicResource)
+        self.is_alone = is_bare and all(isinstance(known, ours) for known in self._router.resources())
         shared = self.call_inner if is_behind_boundary else None
         routes = [route for resource in self.resources for route in resource.table_routes]
         for route in (*routes, self._slash_route, self._whole_server):
-            route.compile(middlewares, self._enter, shared)
-        self._refused.compile((), lambda *call: closing(self._enter(*call)), shared)
+            route.compile(middlewares, self._errors, shared)
+        self._refused.compile((), self._errors, shared, closing)
         self._prepared_matcher()
         self.move_to_end()
 
@@ -243,36 +261,38 @@ class RouteTable(Unlisted):
 
     async def resolve(self, request: web.Request) -> Resolved:
         """Find the route for *request*."""
-        # PERF: written out, because every request comes here: neither path_below, find_refusal nor find is called for
-        # an ordinary request to a path without parameters.
-        path = request.rel_url.path_safe
-        if self._prefix:
-            if not path.startswith(self._prefix):
-                return None, set()
-            path = path[len(self._prefix) :]
-        headers = request.headers
-        is_plain = (
-            headers.get(hdrs.HOST) in GOOD_HOSTS
-            and request.version is HttpVersion11
-            and hdrs.TRANSFER_ENCODING not in headers
-            and request.raw_path[:1] == "/"
-        )
-        if not is_plain and (refused := self.refuse(request)) is not None:
+        path = self.path_below(request)
+        if path is None:
+            return None, set()
+        match = self.find_at_once(request, path)
+        if match is not None:
+            return match, set()
+        if (refused := self.refuse(request)) is not None:
             return refused, set()
+        match, allowed = self.find(request.method, path)
+        if match is None:
+            return await self._resolve_miss(request, path, allowed)
+        match.is_quick = self.is_quiet is True and request.method != "HEAD" and is_ordinary(request)
+        take_limits(request, match)
+        return match, set()
+
+    def find_at_once(self, request: web.Request, path: str) -> MatchInfo | None:
+        """Find the route for *request*, which is *path* here, if both are ordinary; ``None`` where more is to ask."""
+        # PERF: every request comes here, so no refusal is looked for where there is nothing unusual.
+        if not is_ordinary(request):
+            return None
         method = request.method
         routes = self._literal.get(path)
-        if routes is not None and (route := routes.get(method)) is not None:
-            match: MatchInfo | None = MatchInfo({}, route, {})
-        else:
+        if routes is None:
             match = self._find_sole(method, path)
-        if match is None:
-            match, allowed = self.find(method, path)
-            if match is None:
-                return await self._resolve_miss(request, path, allowed)
-        match.is_quick = is_plain and self.is_quiet is True and method != "HEAD"
-        if match.table_route.limits is not None:
-            take_limits(request, match)
-        return match, set()
+        else:
+            route = routes.get(method) or routes.get("*")
+            match = None if route is None else MatchInfo({}, route, {})
+        if match is not None:
+            match.is_quick = self.is_quiet is True and method != "HEAD"
+            if match.table_route.limits is not None:
+                take_limits(request, match)
+        return match
 
     def refuse(self, request: web.Request) -> web.UrlMappingMatchInfo | None:
         """Give the match that refuses *request*, ``None`` where nothing is wrong with it."""
@@ -328,6 +348,7 @@ class RouteTable(Unlisted):
             pairs = [(r.path_template if r.path_template.path else parse(root), r) for r in self.resources]
             self._matcher = Matcher(pairs)
             self._literal = {path: routes for path in self._matcher.literals if (routes := self._routes_of(path))}
+            self._leaves = self._matcher.leaves
             self._rests, self._only_rest = self._matcher.rests, self._matcher.only_rest
             self._has_rests = bool(self._rests or self._only_rest)
         return self._matcher

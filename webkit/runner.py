@@ -2,11 +2,9 @@
 
 import asyncio
 import logging
-import re
-from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import partial
-from typing import Any, Final, TypeAlias
+from typing import Final
 
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
@@ -14,8 +12,8 @@ from aiohttp.web_protocol import RequestHandler
 from webkit._aiohttp import busy_task_of, replace_server
 from webkit.access import AccessLogger
 from webkit.config import ServerConfig
+from webkit.dispatch import make_dispatcher
 from webkit.protocol import Server
-from webkit.requests import REQUEST_ID, new_request_id
 
 __all__ = ["Runner"]
 
@@ -30,11 +28,6 @@ _QUIET_TURNS: Final = 5
 _ACCEPTING_TURNS: Final = 250
 # What is still running after the grace period is cancelled, and may take this long to end.
 _CANCEL_S: Final = 1.0
-# What a proxy may say of a request; anything else is not passed on to logs and pages.
-_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
-
-
-_RequestHandler: TypeAlias = Callable[[Any], Awaitable[web.StreamResponse]]
 
 
 class Runner(web.AppRunner):
@@ -55,10 +48,12 @@ class Runner(web.AppRunner):
         self._was_shut_down = False
 
     async def setup(self) -> None:
-        """Start the application, and give an id to each request that aiohttp hands over."""
+        """Start the application, and stand between aiohttp's server and it."""
         await super().setup()
         if self.server is not None:
-            self.server.request_handler = _numbered(self.server.request_handler, self._request_id_header)
+            self.server.request_handler = make_dispatcher(
+                self.app, self.server.request_handler, self._request_id_header
+            )
             replace_server(self, partial(Server, is_for_application=True))
 
     async def stop_accepting(self) -> None:
@@ -134,19 +129,3 @@ class Runner(web.AppRunner):
             await self.cleanup()
         except Exception:
             logger.exception("The clean-up after a failed start failed too.")
-
-
-def _numbered(handle: _RequestHandler, header: str | None) -> _RequestHandler:
-    """Give *handle* with an id for each request: a new one, or what a trusted proxy has put into *header*."""
-
-    # PERF: no coroutines, which would be one more for each request.
-    def number(request: web.BaseRequest) -> Awaitable[web.StreamResponse]:
-        request[REQUEST_ID] = new_request_id()
-        return handle(request)
-
-    def take_number(request: web.BaseRequest) -> Awaitable[web.StreamResponse]:
-        given = request.headers.get(header or "", "")
-        request[REQUEST_ID] = given if _REQUEST_ID.fullmatch(given) else new_request_id()
-        return handle(request)
-
-    return number if header is None else take_number

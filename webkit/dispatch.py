@@ -1,0 +1,48 @@
+"""What aiohttp's server calls for each request: it gets an id, and goes to its route.
+
+That is the way through aiohttp's application and router, which ask the table of webkit's routes among others. Where
+they have no others to ask, the table is asked here, and what it does not know at once goes on to them.
+"""
+
+import re
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+from aiohttp import web
+
+from webkit._aiohttp import give_match
+from webkit.requests import APPLICATION, REQUEST_ID, new_request_id
+
+__all__ = ["RequestHandler", "make_dispatcher"]
+
+RequestHandler = Callable[[Any], Awaitable[web.StreamResponse]]
+
+# What a proxy may say of a request; anything else is not passed on to logs and pages.
+_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
+
+
+def make_dispatcher(app: web.Application, handle: RequestHandler, header: str | None) -> RequestHandler:
+    """Give what serves the requests of *app*, which is frozen; *handle* is aiohttp's way to do that.
+
+    The id of a request is a new one, or what a trusted proxy has put into *header*.
+    """
+    table = app[APPLICATION].table if APPLICATION in app else None
+
+    # PERF: no coroutines, which would be one more for each request.
+    def dispatch(request: web.Request, number: str | None = None) -> Awaitable[web.StreamResponse]:
+        request[REQUEST_ID] = number or new_request_id()
+        if table is None or not table.is_alone:
+            return handle(request)
+        match = table.find_at_once(request, request.rel_url.path_safe)
+        if match is None:
+            return handle(request)
+        match.add_app(app)
+        match.freeze()
+        give_match(request, match)
+        return match.table_route.run(request, match)
+
+    def dispatch_numbered(request: web.Request) -> Awaitable[web.StreamResponse]:
+        given = request.headers.get(header or "", "")
+        return dispatch(request, given if _REQUEST_ID.fullmatch(given) else None)
+
+    return dispatch if header is None else dispatch_numbered
