@@ -20,6 +20,7 @@ from webkit._aiohttp import (
     before_waiting,
     busy_task_of,
     content_of,
+    give_match,
     has_queued_requests,
     keep_posted,
     let_go_of_parser,
@@ -273,6 +274,21 @@ async def test_a_domain_is_taught_that_a_full_name_is_the_same_host() -> None:
     take_full_names(domain)
     assert await rule.match(full)
     assert not await rule.match(make_mocked_request("GET", "/", headers={"Host": "www.example.org."}))
+
+
+async def test_a_request_goes_where_the_match_says_that_it_was_given() -> None:
+    app = Application()
+    app.get("/users/{id}")(lambda: "user")
+    app.aiohttp.freeze()
+    request = make_mocked_request("GET", "/users/7", headers={"Host": "localhost"}, app=app.aiohttp)
+    match = await app.aiohttp.router.resolve(request)
+    match.add_app(app.aiohttp)
+    assert request.match_info is not match
+    given = make_mocked_request("GET", "/users/7").clone()
+    give_match(given, match)
+    assert given.match_info is match
+    assert given.app is app.aiohttp
+    assert given.match_info["id"] == "7"
 
 
 async def test_a_runner_serves_with_the_server_that_it_was_given() -> None:
