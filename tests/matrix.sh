@@ -5,17 +5,17 @@
 #            is executed, so nothing that it does may hang on one
 #   newest   the newest Python here with the newest aiohttp
 #
-# Browser and documentation stay out: `make test` has them, and these versions hardly touch them. Each leg has a virtual
+# The legs run side by side, and what each has to say is printed when both are over. Browser and documentation stay out:
+# `make test` has them, and these versions hardly touch them. Each leg has a virtual
 # environment of its own in .venv-matrix, with a stamp as in .venv; after `make clean` newer packages are looked for.
 set -euo pipefail
-trap 'exit 130' INT # pytest takes Ctrl+C for itself, and the next leg would start
+said=$(mktemp -d)
+trap 'rm -rf "$said"' EXIT
+trap 'kill $(jobs -p) 2>/dev/null; exit 130' INT TERM
 cd "$(dirname "$0")/.."
 
 PYTHON=${PYTHON:-python3}
 OLDEST_AIOHTTP=$(sed -n 's/^ *"aiohttp>=\([0-9.]*\),.*/\1/p' pyproject.toml)
-
-failed=""
-summary="leg     Python   aiohttp  flags  result"
 
 # Print "VERSION PATH" of each interpreter that can be used here, the oldest first. There may be no interpreter behind
 # a name (pyenv's), and no pip for its environments in an interpreter (Debian's), so each is asked.
@@ -38,7 +38,7 @@ install() {
         touch "$1/.installed"
 }
 
-# run_leg NAME "VERSION PATH" REQUIREMENT OPTIMIZE [ARGUMENT]...: run pytest with ARGUMENTs, and add to the summary.
+# run_leg NAME "VERSION PATH" REQUIREMENT OPTIMIZE [ARGUMENT]...: run pytest with ARGUMENTs, and write a line of the summary.
 # -O comes from the environment, so that the processes which tests start have it too. The asserts in tests are executed
 # all the same, as pytest writes those anew; it warns that it leaves all others alone, which is the purpose.
 run_leg() {
@@ -51,8 +51,7 @@ run_leg() {
         PYTHONOPTIMIZE=$optimize "$folder/bin/python" -m pytest --ignore tests/test_docs.py \
             -W "ignore:assertions not in test modules:pytest.PytestConfigWarning" "$@" && result=passed
     fi
-    [ $result = passed ] || failed=true
-    summary+=$(printf '\n%-7s %-8s %-8s %-6s %s' "$name" "$version" "$aiohttp" "${optimize:+-O}" "$result")
+    printf '%-7s %-8s %-8s %-6s %s\n' "$name" "$version" "$aiohttp" "${optimize:+-O}" "$result" >"$said/$name.line"
 }
 
 interpreters=$(list_interpreters)
@@ -63,8 +62,11 @@ fi
 
 # What needs a newer aiohttp is left out by name: in CI nothing may skip.
 run_leg oldest "$(head -n 1 <<<"$interpreters")" "aiohttp==$OLDEST_AIOHTTP" 1 \
-    -m "not browser and not needs_aiohttp" "$@"
-run_leg newest "$(tail -n 1 <<<"$interpreters")" aiohttp "" -m "not browser" "$@"
+    -m "not browser and not needs_aiohttp" "$@" >"$said/oldest" 2>&1 &
+run_leg newest "$(tail -n 1 <<<"$interpreters")" aiohttp "" -m "not browser" "$@" >"$said/newest" 2>&1 &
+wait
 
-printf '\n%s\n' "$summary"
-[ -z "$failed" ]
+cat "$said/oldest" "$said/newest"
+printf '\n%-7s %-8s %-8s %-6s %s\n' leg Python aiohttp flags result
+cat "$said/oldest.line" "$said/newest.line"
+[ "$(cat "$said"/*.line | grep -c ' passed$')" = 2 ]
