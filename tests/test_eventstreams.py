@@ -109,6 +109,23 @@ async def test_events_come_while_the_handler_runs(serve: Serve) -> None:
     await patiently(handler.ended.wait())
 
 
+async def test_a_stream_is_never_compressed(serve: Serve) -> None:
+    """Whoever compresses all that is answered would write into the middle of it."""
+    app = Application()
+
+    @app.get("/")
+    async def handler(request: web.Request) -> web.StreamResponse:
+        stream = begin(request)
+        stream.enable_compression(web.ContentCoding.gzip)
+        async with stream:
+            await stream.send("as it is")
+        return stream
+
+    answer = await (await serve(app)).get("/", headers={"Accept-Encoding": "gzip, deflate"})
+    assert "Content-Encoding" not in answer.headers
+    assert answer.body == b"data: as it is\n\n"
+
+
 async def test_http_1_0_has_no_chunks(serve: Serve) -> None:
     app = Application()
 

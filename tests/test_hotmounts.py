@@ -673,6 +673,29 @@ async def test_a_request_may_unmount_its_own_application(serve: Serve) -> None:
     assert life.steps[2:] == ["shutdown", "leave", "cleanup"]
 
 
+async def test_requests_that_unmount_their_own_application_do_not_wait_for_each_other(serve: Serve) -> None:
+    app, life = Application(), Lifetime()
+    arrived = 0
+    all_there = asyncio.Event()
+
+    async def leave(request: web.Request) -> web.Response:
+        nonlocal arrived
+        arrived += 1
+        if arrived == 3:
+            all_there.set()
+        await all_there.wait()
+        await app.hot_unmount("/shop", timeout=2 * PATIENCE_S)
+        return web.Response(text="good bye")
+
+    life.app.router.add_get("/leave", leave)
+    client = await serve(app)
+    await app.hot_mount("/shop", life.app)
+    async with asyncio.timeout(PATIENCE_S):
+        answers = await asyncio.gather(*(client.get("/shop/leave") for _ in range(3)))
+    assert [answer.text for answer in answers] == ["good bye"] * 3
+    assert life.steps[2:] == ["shutdown", "leave", "cleanup"]
+
+
 @pytest.mark.parametrize("fails_at", ["shutdown", "cleanup"])
 async def test_an_end_that_fails_tells_its_caller_and_frees_the_path(serve: Serve, fails_at: str) -> None:
     app, life = Application(), Lifetime(fails_at=fails_at)

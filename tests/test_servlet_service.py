@@ -420,6 +420,20 @@ async def test_draining_does_not_wait_for_ever(serve: Serve, in_thread: bool, ca
         assert (await asked).text == "unbound: True"
 
 
+@pytest.mark.parametrize("in_thread", [False, True])
+async def test_draining_what_does_not_run_takes_no_time_at_all(
+    in_thread: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    service, held = ServletService(), Held()
+    service.register_servlet("/it", held, None, ASYNC)
+    if in_thread:
+        assert await asyncio.to_thread(service.drain_threadsafe, "/it", 0)
+    else:
+        assert await service.drain("/it", timeout=0)
+    assert held.unbound
+    assert not caplog.records
+
+
 async def test_draining_ends_streams_of_events_in_order(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
     """A stream has no end of its own; the servlet sees an OSError, as when its client leaves."""
     began = asyncio.Event()

@@ -125,6 +125,9 @@ class EventStream(web.StreamResponse):
         """The id of the last event that a client has had which comes back; ``None`` if it comes for the first time."""
         return self._request.headers.get("Last-Event-ID") or None
 
+    def enable_compression(self, *args: Any, **options: Any) -> None:
+        """Do nothing: what is written here goes to the transport as it is, and a compressor would keep events back."""
+
     @property
     def body_length(self) -> int:
         """How many bytes were sent, for the access log."""
