@@ -14,7 +14,7 @@ from aiohttp import ClientPayloadError, ClientSession, web
 from yarl import URL
 
 from tests.eventsource import Message, read_events
-from tests.leftovers import count_descriptors, until
+from tests.leftovers import count_descriptors, settled_descriptors, until
 from tests.serving import PATIENCE_S, AnyApplication, Running, Serve, run_by_webkit
 from tests.streaming import Deaf, deaf, listening
 from webkit import Application, ConfigError, Event, Events, EventStream, History, RouteError, View, eventstreams, pulse
@@ -856,7 +856,7 @@ async def test_thousands_of_streams_leave_nothing_behind() -> None:
 
     counts = []
     async with run_by_webkit(app) as client:
-        before = count_descriptors()
+        before = settled_descriptors()
         for turn in range(1, 5):
             deaf_ones = [Deaf(client.url) for _ in range(500)]
             await asyncio.gather(*(one.connect() for one in deaf_ones))
