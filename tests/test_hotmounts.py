@@ -481,6 +481,23 @@ async def test_a_start_that_is_cancelled_leaves_its_contexts(serve: Serve) -> No
     await app.hot_mount("/shop", make_shop())
 
 
+async def test_a_start_that_is_cancelled_when_it_is_through_is_undone(serve: Serve) -> None:
+    app, life = Application(), Lifetime()
+    mounting: asyncio.Task[None]
+
+    async def cancel_in_the_next_turn(app: Application) -> None:
+        asyncio.get_running_loop().call_soon(lambda: mounting.cancel())  # noqa: PLW0108 - there is none yet
+
+    life.app.on_startup.append(cancel_in_the_next_turn)
+    await serve(app)
+    mounting = asyncio.create_task(app.hot_mount("/shop", life.app))
+    with pytest.raises(asyncio.CancelledError):
+        await mounting
+    assert life.steps == ["enter", "startup", "shutdown", "leave", "cleanup"]
+    assert not app.hot_mounts
+    await app.hot_mount("/shop", make_shop())
+
+
 async def test_of_two_that_want_the_same_path_at_once_one_gets_it(serve: Serve) -> None:
     app = Application()
     client = await serve(app)

@@ -191,7 +191,9 @@ class HotMounts(AbstractAsyncContextManager[None]):
             mount.starting = asyncio.create_task(self._start(mount))
             await mount.starting
         except BaseException as error:
-            if not mount.is_served:
+            if mount.is_served:  # cancelled in the very moment in which it was through: nobody would know of it
+                await asyncio.shield(self._close_quietly(mount))
+            elif mount.closing is None:
                 del self._all[path]
             task = asyncio.current_task()
             if self._is_over and isinstance(error, asyncio.CancelledError) and task and not task.cancelling():
@@ -230,9 +232,7 @@ class HotMounts(AbstractAsyncContextManager[None]):
                 mount.starting.cancel()
                 await asyncio.wait({mount.starting})
             if mount.is_served or mount.closing is not None:
-                error = await _error_of(lambda: self._close(mount, 0.0))  # noqa: B023 - awaited here
-                if error is not None:
-                    _log(self._application).error("%s failed when it was unmounted.", mount.path, exc_info=error)
+                await self._close_quietly(mount)
 
     # The steps
 
@@ -267,6 +267,11 @@ class HotMounts(AbstractAsyncContextManager[None]):
             self._show()
             mount.closing = asyncio.create_task(self._end(mount, timeout))
         return mount.closing
+
+    async def _close_quietly(self, mount: HotMount) -> None:
+        error = await _error_of(lambda: self._close(mount, 0.0))
+        if error is not None:
+            _log(self._application).error("%s failed when it was unmounted.", mount.path, exc_info=error)
 
     async def _end(self, mount: HotMount, timeout: float) -> None:
         try:
