@@ -549,7 +549,7 @@ DEEDS = st.lists(st.sampled_from(["text", "binary", "crash", "close", "ask to cl
 
 
 @given(deeds=DEEDS, end=st.sampled_from(["close", "reset", "fin", "stop"]), broken=st.sets(st.sampled_from(CALLBACKS)))
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 async def test_there_is_one_ws_close_for_each_ws_open_whatever_happens(
     deeds: list[str], end: str, broken: set[str], logged: list[logging.LogRecord]
 ) -> None:
