@@ -434,6 +434,32 @@ async def test_more_is_replayed_than_the_client_has_room_for(serve: Serve) -> No
     assert [message.data.split()[0] for message in messages] == [*map(str, range(1, 400)), "and", "live"]
 
 
+async def test_what_was_missed_waits_for_the_client_and_takes_no_memory(serve: Serve) -> None:
+    """Who comes back again and again and reads nothing would hold a copy of the history each time."""
+    app = Application()
+    history = History(250)
+    for number in range(250):
+        history.add(Event(f"{number} {'x' * 20_000}", id=number))
+    sizes: list[int] = []
+
+    @app.get("/")
+    async def handler(request: web.Request) -> None:
+        assert request.transport is not None
+        async with begin(request, history=history, retry=10, when_slow="drop_oldest", limit=2) as stream:
+            for word in ("too old", "and", "live"):
+                await stream.send(word)
+            sizes.append(request.transport.get_write_buffer_size())
+
+    client = await serve(app)
+    async with deaf(client.url, "/", "Last-Event-ID: none\r\n") as slow:
+        await until(lambda: bool(sizes))
+        body = await slow.read()
+    assert max(sizes) < 2**18
+    assert body.startswith(b"retry: 10\n\n")
+    messages = read_events(body)
+    assert [message.data.split()[0] for message in messages] == [*map(str, range(250)), "and", "live"]
+
+
 # Clients that vanish
 
 

@@ -15,6 +15,7 @@ cost memory.
 
 import asyncio
 import socket
+from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Iterable, Mapping
 from contextlib import aclosing, nullcontext, suppress
 from types import TracebackType
@@ -75,6 +76,7 @@ class EventStream(web.StreamResponse):
         "_is_direct",
         "_is_left",
         "_is_over",
+        "_missed",
         "_owner",
         "_protocol",
         "_request",
@@ -114,6 +116,7 @@ class EventStream(web.StreamResponse):
         self._is_left = False  # and the owner was cancelled for it
         self._transport = request.transport
         self._is_direct = False  # chunks may be written: nothing waits, and the stream is not over
+        self._missed: deque[Event] | None = None  # what the client gets before everything else
         self._flusher: asyncio.Task[None] | None = None
         self._ending: asyncio.Lock | None = None
         self._stalled_s = 0.0
@@ -285,11 +288,13 @@ class EventStream(web.StreamResponse):
     def _begin(self) -> None:
         """Send when to come back, and what was missed. Nothing is awaited from here on to the block."""
         missed = [] if self._history is None else self._history.after(self.last_event_id)
-        first = [] if self._retry is None else [Event(None, retry=self._retry)]
-        if first or missed:
-            self._write(b"".join(event.encoded for event in (*first, *missed)))
+        if self._retry is not None:
+            missed.insert(0, Event(None, retry=self._retry))
         self._is_over = False
         self._is_direct = self._is_chunked
+        if missed:
+            self._missed = deque(missed)
+            self._write_missed()
 
     def _is_connected(self) -> bool:
         return self._transport is not None and not self._transport.is_closing()
@@ -303,6 +308,18 @@ class EventStream(web.StreamResponse):
             framed = as_chunk(data) if self._is_chunked else data
             transport.write(framed)
             self._written += len(framed)
+
+    def _write_missed(self) -> None:
+        """Write what the client has missed, as far as it has room: the rest are the history's own, and take none."""
+        while self._missed and self._is_connected() and not self._protocol.writing_paused:
+            data = b""
+            while self._missed and len(data) < _FULL_BYTES:
+                data += self._missed.popleft().encoded
+            self._write(data)
+        if self._missed:
+            self.flush()
+        else:
+            self._missed = None
 
     def _push(self, event: Event) -> None:
         chunk = as_chunk(event.encoded)
@@ -335,6 +352,9 @@ class EventStream(web.StreamResponse):
                 if not self._is_connected():
                     self._leave()
                     return
+                if self._missed:
+                    self._write_missed()
+                    continue
                 while self.backlog and self._is_connected() and not protocol.writing_paused:
                     self._write(self.backlog.pop().encoded)
                 if not self.backlog:
@@ -353,6 +373,7 @@ class EventStream(web.StreamResponse):
     def _leave(self) -> None:
         """Give up a client that is gone, and whoever serves it."""
         self._close()
+        self._missed = None
         self.backlog.clear()
         if self._owner is not None and not self._is_left:
             self._is_left = True
