@@ -14,7 +14,6 @@ cost memory.
 """
 
 import asyncio
-import socket
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Iterable, Mapping
 from contextlib import aclosing, nullcontext, suppress
@@ -29,6 +28,7 @@ from webkit.history import History
 from webkit.pulse import TICK_S
 from webkit.responses import HEADERS_ONLY
 from webkit.sse import MEDIA_TYPE, Event, comment
+from webkit.streams import notice_vanishing
 
 __all__ = ["EventStream", "Followed", "as_chunk"]
 
@@ -152,7 +152,7 @@ class EventStream(web.StreamResponse):
         if request.method == "HEAD" or is_ended or not self._is_connected():
             self._leave()
         else:
-            _notice_vanishing(self._transport, _STALLED_S)
+            notice_vanishing(self._transport, _STALLED_S)
             self._begin()
         return self
 
@@ -171,7 +171,7 @@ class EventStream(web.StreamResponse):
         if kind is None:
             with suppress(ConnectionError):  # it left in the last moment
                 await self.write_eof()
-                _notice_vanishing(self._transport, 0)
+                notice_vanishing(self._transport, 0)
         self._close()
         return False
 
@@ -292,9 +292,8 @@ class EventStream(web.StreamResponse):
             missed.insert(0, Event(None, retry=self._retry))
         self._is_over = False
         self._is_direct = self._is_chunked
-        if missed:
-            self._missed = deque(missed)
-            self._write_missed()
+        self._missed = deque(missed)
+        self._write_missed()
 
     def _is_connected(self) -> bool:
         return self._transport is not None and not self._transport.is_closing()
@@ -303,10 +302,9 @@ class EventStream(web.StreamResponse):
         return self._flusher is not None or self._protocol.writing_paused
 
     def _write(self, data: bytes) -> None:
-        transport = self._transport
-        if transport is not None:
+        if self._transport is not None:
             framed = as_chunk(data) if self._is_chunked else data
-            transport.write(framed)
+            self._transport.write(framed)
             self._written += len(framed)
 
     def _write_missed(self) -> None:
@@ -400,12 +398,3 @@ def _is_by_leaving(error: BaseException) -> bool:
 def as_chunk(data: bytes) -> bytes:
     """Give *data* as a chunk of HTTP/1.1 (RFC 9112, 7.1)."""
     return b"%x\r\n%b\r\n" % (len(data), data)
-
-
-def _notice_vanishing(transport: asyncio.Transport | None, after_s: int) -> None:
-    """Let the system give up a client that acknowledges nothing: a cable that was pulled tells nobody. 0 is "never"."""
-    opened = None if transport is None else transport.get_extra_info("socket")
-    option = getattr(socket, "TCP_USER_TIMEOUT", None)  # Linux has it
-    if opened is not None and option is not None and opened.family in {socket.AF_INET, socket.AF_INET6}:
-        with suppress(OSError):  # it is closed already
-            opened.setsockopt(socket.IPPROTO_TCP, option, after_s * 1000)
