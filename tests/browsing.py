@@ -1,9 +1,14 @@
 """Driving the browser: windows of the two usual sizes, and the complaints a page makes in them."""
 
-from playwright.async_api import Browser, ConsoleMessage, Page, ViewportSize
+from playwright.async_api import Browser, ConsoleMessage, Page, ViewportSize, expect
+
+from tests.serving import PATIENCE_S
 
 PHONE = ViewportSize(width=390, height=844)
 DESKTOP = ViewportSize(width=1280, height=800)
+
+# Of itself it waits for five seconds, which is not much on a machine that does something else as well.
+expect.set_options(timeout=PATIENCE_S * 1000)
 
 
 async def open_page(browser: Browser, viewport: ViewportSize = DESKTOP) -> tuple[Page, list[str]]:

@@ -25,9 +25,9 @@ CHROMIUM_ARGUMENTS = (
     "--no-first-run",
 )
 
-# A deadline measures the machine, not the code. HYPOTHESIS_PROFILE=long is for one property test at a time: about ten
-# minutes for that of tests/test_parameters.py.
-hypothesis.settings.register_profile("default", deadline=None)
+# A deadline measures the machine, not the code, and so does the check that examples are made fast enough.
+# HYPOTHESIS_PROFILE=long is for one property test at a time: about ten minutes for that of tests/test_parameters.py.
+hypothesis.settings.register_profile("default", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.register_profile("long", deadline=None, max_examples=80_000, print_blob=True)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 

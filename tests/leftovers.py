@@ -1,6 +1,7 @@
 """What a request may leave behind: files, descriptors, threads."""
 
 import asyncio
+import gc
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -13,8 +14,14 @@ def names_in(folder: Path) -> list[str]:
     return sorted(os.listdir(folder))  # noqa: PTH208
 
 
+def settled_descriptors() -> int:
+    """How many descriptors this process has when those are closed that earlier tests have left to the collector."""
+    gc.collect()
+    return count_descriptors()
+
+
 def count_descriptors() -> int:
-    """How many descriptors this process has."""
+    """How many descriptors this process has now."""
     return len(os.listdir("/proc/self/fd"))  # noqa: PTH208
 
 

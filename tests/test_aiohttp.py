@@ -188,16 +188,14 @@ async def test_whoever_waits_for_bytes_of_a_body_is_noticed_until_that_is_enough
 async def test_what_is_raised_before_waiting_the_reader_gets() -> None:
     async def handler(request: web.Request) -> Any:
         def refuse() -> bool:
+            refused.set()
             raise HTTPConflict
 
         before_waiting(request.content, refuse)
         return await request.text()
 
-    wait = asyncio.Event()
-    asking = asyncio.create_task(ask(handler, b"body", wait=wait))
-    await asyncio.sleep(0.05)
-    wait.set()
-    assert (await asking).startswith(b"HTTP/1.1 409 ")
+    refused = asyncio.Event()
+    assert (await ask(handler, b"body", wait=refused)).startswith(b"HTTP/1.1 409 ")
 
 
 @pytest.mark.parametrize("is_stream", [False, True])

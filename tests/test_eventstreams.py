@@ -14,7 +14,7 @@ from aiohttp import ClientPayloadError, ClientSession, web
 from yarl import URL
 
 from tests.eventsource import Message, read_events
-from tests.leftovers import count_descriptors, until
+from tests.leftovers import count_descriptors, settled_descriptors, until
 from tests.serving import PATIENCE_S, AnyApplication, Running, Serve, run_by_webkit
 from tests.streaming import Deaf, deaf, listening
 from webkit import Application, ConfigError, Event, Events, EventStream, History, RouteError, View, eventstreams, pulse
@@ -107,6 +107,23 @@ async def test_events_come_while_the_handler_runs(serve: Serve) -> None:
     async with listening(await serve(app)) as listener:
         assert [await listener.next() for _ in range(3)] == [Message("tick")] * 3
     await patiently(handler.ended.wait())
+
+
+async def test_a_stream_is_never_compressed(serve: Serve) -> None:
+    """Whoever compresses all that is answered would write into the middle of it."""
+    app = Application()
+
+    @app.get("/")
+    async def handler(request: web.Request) -> web.StreamResponse:
+        stream = begin(request)
+        stream.enable_compression(web.ContentCoding.gzip)
+        async with stream:
+            await stream.send("as it is")
+        return stream
+
+    answer = await (await serve(app)).get("/", headers={"Accept-Encoding": "gzip, deflate"})
+    assert "Content-Encoding" not in answer.headers
+    assert answer.body == b"data: as it is\n\n"
 
 
 async def test_http_1_0_has_no_chunks(serve: Serve) -> None:
@@ -415,6 +432,32 @@ async def test_more_is_replayed_than_the_client_has_room_for(serve: Serve) -> No
     async with deaf(client.url, "/", "Last-Event-ID: 0\r\n") as slow:
         messages = read_events(await slow.read())
     assert [message.data.split()[0] for message in messages] == [*map(str, range(1, 400)), "and", "live"]
+
+
+async def test_what_was_missed_waits_for_the_client_and_takes_no_memory(serve: Serve) -> None:
+    """Who comes back again and again and reads nothing would hold a copy of the history each time."""
+    app = Application()
+    history = History(250)
+    for number in range(250):
+        history.add(Event(f"{number} {'x' * 20_000}", id=number))
+    sizes: list[int] = []
+
+    @app.get("/")
+    async def handler(request: web.Request) -> None:
+        assert request.transport is not None
+        async with begin(request, history=history, retry=10, when_slow="drop_oldest", limit=2) as stream:
+            for word in ("too old", "and", "live"):
+                await stream.send(word)
+            sizes.append(request.transport.get_write_buffer_size())
+
+    client = await serve(app)
+    async with deaf(client.url, "/", "Last-Event-ID: none\r\n") as slow:
+        await until(lambda: bool(sizes))
+        body = await slow.read()
+    assert max(sizes) < 2**18
+    assert body.startswith(b"retry: 10\n\n")
+    messages = read_events(body)
+    assert [message.data.split()[0] for message in messages] == [*map(str, range(250)), "and", "live"]
 
 
 # Clients that vanish
@@ -839,7 +882,7 @@ async def test_thousands_of_streams_leave_nothing_behind() -> None:
 
     counts = []
     async with run_by_webkit(app) as client:
-        before = count_descriptors()
+        before = settled_descriptors()
         for turn in range(1, 5):
             deaf_ones = [Deaf(client.url) for _ in range(500)]
             await asyncio.gather(*(one.connect() for one in deaf_ones))

@@ -60,8 +60,8 @@ class Talk:
             return head, await self.reader.readexactly(length)
 
     async def read_rest(self) -> bytes:
-        """Give everything until the server closes: within two seconds, without waiting for a body."""
-        async with asyncio.timeout(2):
+        """Give everything until the server closes: sooner than in the ten seconds that aiohttp waits for a body."""
+        async with asyncio.timeout(8):
             return await self.reader.read()
 
 

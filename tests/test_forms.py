@@ -12,7 +12,7 @@ from aiohttp import FormData, web
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.leftovers import count_descriptors, names_in, until
+from tests.leftovers import count_descriptors, names_in, settled_descriptors, until
 from tests.multiparts import CONTENT_TYPE, GIF, JPEG, PNG, field, file, form
 from tests.multiparts import part as raw_part
 from tests.serving import Answer, Client, Serve
@@ -229,7 +229,7 @@ async def test_files_are_gone_with_the_request_but_not_before_its_answer(
 
     client = await serve(make_app(post, ROOMY))
     await client.get("/")
-    before = count_descriptors()
+    before = settled_descriptors()
     assert (await send(client, file("photo", "a", BIG), file("photo", "b", PNG))).body == BIG
     await until(lambda: all(upload.file.closed for upload in kept) and not running())
     assert count_descriptors() == before

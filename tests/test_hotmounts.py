@@ -481,6 +481,23 @@ async def test_a_start_that_is_cancelled_leaves_its_contexts(serve: Serve) -> No
     await app.hot_mount("/shop", make_shop())
 
 
+async def test_a_start_that_is_cancelled_when_it_is_through_is_undone(serve: Serve) -> None:
+    app, life = Application(), Lifetime()
+    mounting: asyncio.Task[None]
+
+    async def cancel_in_the_next_turn(app: Application) -> None:
+        asyncio.get_running_loop().call_soon(lambda: mounting.cancel())  # noqa: PLW0108 - there is none yet
+
+    life.app.on_startup.append(cancel_in_the_next_turn)
+    await serve(app)
+    mounting = asyncio.create_task(app.hot_mount("/shop", life.app))
+    with pytest.raises(asyncio.CancelledError):
+        await mounting
+    assert life.steps == ["enter", "startup", "shutdown", "leave", "cleanup"]
+    assert not app.hot_mounts
+    await app.hot_mount("/shop", make_shop())
+
+
 async def test_of_two_that_want_the_same_path_at_once_one_gets_it(serve: Serve) -> None:
     app = Application()
     client = await serve(app)
@@ -670,6 +687,29 @@ async def test_a_request_may_unmount_its_own_application(serve: Serve) -> None:
     client = await serve(app)
     await app.hot_mount("/shop", life.app)
     assert (await client.get("/shop/leave")).text == "good bye"
+    assert life.steps[2:] == ["shutdown", "leave", "cleanup"]
+
+
+async def test_requests_that_unmount_their_own_application_do_not_wait_for_each_other(serve: Serve) -> None:
+    app, life = Application(), Lifetime()
+    arrived = 0
+    all_there = asyncio.Event()
+
+    async def leave(request: web.Request) -> web.Response:
+        nonlocal arrived
+        arrived += 1
+        if arrived == 3:
+            all_there.set()
+        await all_there.wait()
+        await app.hot_unmount("/shop", timeout=2 * PATIENCE_S)
+        return web.Response(text="good bye")
+
+    life.app.router.add_get("/leave", leave)
+    client = await serve(app)
+    await app.hot_mount("/shop", life.app)
+    async with asyncio.timeout(PATIENCE_S):
+        answers = await asyncio.gather(*(client.get("/shop/leave") for _ in range(3)))
+    assert [answer.text for answer in answers] == ["good bye"] * 3
     assert life.steps[2:] == ["shutdown", "leave", "cleanup"]
 
 

@@ -231,10 +231,10 @@ def test_no_header_is_too_odd_to_choose_by(accept: str) -> None:
     ],
 )
 def test_the_cost_of_a_header_grows_with_its_length_alone(text: str) -> None:
-    began = time.process_time()
+    began = time.thread_time()
     for header in (text * (400_000 // len(text)), "a/b" + text * (400_000 // len(text)) + "@"):
         list(parse_items(header))
-    assert time.process_time() - began < 2  # a quadratic cost would be an hour
+    assert time.thread_time() - began < 2  # a quadratic cost would be an hour
 
 
 def test_of_a_list_that_nobody_would_write_the_beginning_is_read() -> None:

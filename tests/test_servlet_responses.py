@@ -114,6 +114,21 @@ async def test_nothing_can_be_smuggled_into_the_head(serve: Serve, kind: str, ch
 
 
 @pytest.mark.parametrize("kind", KINDS)
+async def test_how_the_body_goes_is_not_the_servlets_to_say(serve: Serve, kind: str) -> None:
+    """A servlet that passes on the headers of another server would announce chunks, and a length as well."""
+
+    def do(response: Any) -> Any:
+        response.set_header("Transfer-Encoding", "chunked")
+        response.add_header("transfer-encoding", "gzip, chunked")
+        return response.send_content(200, "body")
+
+    client = await serve_both(serve, kind, do)
+    answer = await client.send(b"GET /plugins/it HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+    assert b"transfer-encoding" not in answer.lower()
+    assert answer.endswith(b"\r\n\r\nbody")
+
+
+@pytest.mark.parametrize("kind", KINDS)
 async def test_after_the_headers_they_cannot_change(serve: Serve, kind: str) -> None:
     """IP-090, IP-091, IP-093: OSError, and ending them twice does nothing."""
     messages: list[str] = []

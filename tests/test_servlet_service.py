@@ -420,6 +420,55 @@ async def test_draining_does_not_wait_for_ever(serve: Serve, in_thread: bool, ca
         assert (await asked).text == "unbound: True"
 
 
+@pytest.mark.parametrize("in_thread", [False, True])
+async def test_draining_what_does_not_run_takes_no_time_at_all(
+    in_thread: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    service, held = ServletService(), Held()
+    service.register_servlet("/it", held, None, ASYNC)
+    if in_thread:
+        assert await asyncio.to_thread(service.drain_threadsafe, "/it", 0)
+    else:
+        assert await service.drain("/it", timeout=0)
+    assert held.unbound
+    assert not caplog.records
+
+
+async def test_draining_waits_for_a_thread_whose_request_was_cancelled(serve: Serve) -> None:
+    """IP-013, IP-042: nothing can cancel a thread, so the servlet still runs."""
+    began, release = threading.Event(), threading.Event()
+    steps: list[str] = []
+
+    class Slow:
+        def do_GET(self, request: SyncRequest, response: SyncResponse) -> None:
+            began.set()
+            release.wait(PATIENCE_S)
+            steps.append("ran")
+
+        def unbound_from(self, path: str, parameters: dict[str, Any]) -> None:
+            steps.append("unbound")
+
+    async def give_up(request: web.Request, handler: Any) -> web.StreamResponse:
+        answering = asyncio.ensure_future(handler(request))
+        await asyncio.to_thread(began.wait, PATIENCE_S)
+        answering.cancel()
+        await asyncio.wait({answering})
+        return web.Response(status=504)
+
+    app, service = Application(middlewares=[give_up]), ServletService()
+    service.register_servlet("/it", Slow())
+    app.mount("/plugins", service)
+    client = await serve(app)
+    async with asyncio.timeout(PATIENCE_S):
+        assert (await client.get("/plugins/it")).status == 504
+        draining = asyncio.create_task(service.drain("/it"))
+        await asyncio.to_thread(tell_when_retired, service, threading.Event())
+        assert steps == []
+        release.set()
+        assert await draining
+    assert steps == ["ran", "unbound"]
+
+
 async def test_draining_ends_streams_of_events_in_order(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
     """A stream has no end of its own; the servlet sees an OSError, as when its client leaves."""
     began = asyncio.Event()

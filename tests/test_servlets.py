@@ -6,6 +6,7 @@ import re
 import threading
 from gzip import compress as gzipped
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from aiohttp import web
 from multidict import CIMultiDict
 
 import webkit
+from tests.leftovers import until
 from tests.rawsockets import connect
 from tests.serving import PATIENCE_S, Client, Serve
 from tests.servleting import serve_in_thread, serve_service, serve_servlet, servlet_of, sync_servlet_of
@@ -435,6 +437,36 @@ async def test_a_synchronous_servlet_sees_the_same_by_plain_functions(serve: Ser
     client = await serve_in_thread(serve, look)
     await client.get("/plugins/it?q=1", headers={"X-One": "a"})
     assert seen == {"one": "a", "none": 7, "copy": True, "host": "127.0.0.1", "query": "1", "thread": True}
+
+
+@pytest.mark.parametrize("is_gone", [True, False])
+async def test_a_client_that_is_gone_or_has_no_address_is_an_error(tmp_path: Path, is_gone: bool) -> None:
+    """IP-080: an OSError that says what is missing."""
+    began = asyncio.Event()
+    told: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+
+    async def look(request: AsyncRequest, response: AsyncResponse) -> None:
+        began.set()
+        if is_gone:
+            await until(lambda: request.request.transport is None)
+        with pytest.raises(OSError, match="available for the request") as caught:
+            request.get_client_address()
+        told.set_result(str(caught.value))
+
+    service = ServletService()
+    service.register_servlet("/it", servlet_of(look), None, ServletType.ASYNC)
+    await service.start(path=tmp_path / "socket")
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            _, writer = await asyncio.open_unix_connection(tmp_path / "socket")
+            writer.write(b"GET /it HTTP/1.1\r\nHost: a\r\n\r\n")
+            await began.wait()
+            if is_gone:
+                writer.close()
+            assert (await told).startswith("No transport" if is_gone else "No peer name")
+            writer.close()
+    finally:
+        await service.stop()
 
 
 def test_requests_fit_the_classes_that_annotations_name() -> None:

@@ -13,12 +13,10 @@ from examples.showcase.seeds import SEEDS
 from tests.browsing import open_page
 from tests.eventsource import Message
 from tests.processes import Process, serving
-from tests.serving import PATIENCE_S, Client, run_by_webkit
+from tests.serving import Client, run_by_webkit
 from tests.streaming import listening
 
 NOTE = {"title": "Spare ticket", "text": "For the concert\non Friday.", "author": "ada"}
-
-expect.set_options(timeout=PATIENCE_S * 1000)
 
 
 @pytest.fixture

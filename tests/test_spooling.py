@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.leftovers import count_descriptors, names_in, until
+from tests.leftovers import count_descriptors, names_in, settled_descriptors, until
 from webkit.errors import Problem
 from webkit.spooling import BatchWriter, IntoFile, IntoPath, IntoSpool
 
@@ -143,7 +143,7 @@ async def test_a_temporary_file_is_one_descriptor_and_has_no_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    before = count_descriptors()
+    before = settled_descriptors()
     target = IntoSpool()
     await write(BatchWriter(target), *[BLOCK] * 5)
     assert count_descriptors() == before + 1

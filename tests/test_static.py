@@ -146,7 +146,7 @@ PATHS = st.tuples(st.lists(st.tuples(st.sampled_from(STEPS), st.sampled_from(SEP
 )
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(PATHS | st.text(max_size=20))
 async def test_whatever_the_path_a_file_outside_the_folder_is_never_answered(
     client: Client, folder: Path, path: str

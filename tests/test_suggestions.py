@@ -93,7 +93,7 @@ def test_every_path_can_be_compared(method: str, path: str) -> None:
 
 def test_thousands_of_routes_and_a_long_path_take_no_time_to_speak_of() -> None:
     routes = [RouteLine(("GET",), f"/section{number % 50}/page{number}/{{id:int}}") for number in range(5000)]
-    start = time.process_time()
+    start = time.thread_time()
     assert near_routes("GET", "/section7/page77/x", routes)
     assert near_routes("GET", "/section" + "x" * 8000, routes) == []
-    assert time.process_time() - start < 5
+    assert time.thread_time() - start < 5

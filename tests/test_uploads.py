@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from yarl import URL
 
-from tests.leftovers import count_descriptors, names_in, until
+from tests.leftovers import count_descriptors, names_in, settled_descriptors, until
 from tests.multiparts import CONTENT_TYPE, END, PNG, field, file, form, request
 from tests.processes import ROOT, serving
 from tests.rawsockets import connect
@@ -139,7 +139,7 @@ async def begun(url: URL, target: str) -> AsyncIterator[None]:
 async def test_a_client_that_leaves_in_the_middle_leaves_no_file(serve: Serve, folder: Path, target: str) -> None:
     client = await serve(make_app(folder))
     await client.get("/")
-    before = count_descriptors()
+    before = settled_descriptors()
     for _ in range(3):
         async with begun(client.url, target):
             # The temporary file, or the one beside the file that is to be, and both ends of the connection.
@@ -152,7 +152,7 @@ async def test_a_client_that_leaves_in_the_middle_leaves_no_file(serve: Serve, f
 async def test_a_server_that_stops_leaves_no_file(folder: Path, target: str) -> None:
     server = Server(make_app(folder), ServerConfig(host="127.0.0.1", port=0, grace_s=0.1))
     await server.start()
-    before = count_descriptors()
+    before = settled_descriptors()
     async with begun(URL(server.urls[0]), target):
         await until(lambda: count_descriptors() == before + 3)
         await server.stop()
@@ -196,7 +196,7 @@ async def test_a_form_that_is_refused_in_the_middle_leaves_no_file(
         "second file": form(file("file", "a.png", PNG + BLOCK * 3), file("file", "a.png", PNG)),
     }
     await client.get("/")
-    before = count_descriptors()
+    before = settled_descriptors()
     answer = await client.post(target, data=io.BytesIO(bodies[damage]), headers={"Content-Type": CONTENT_TYPE})
     assert answer.status in {400, 413, 415}
     await until(lambda: count_descriptors() == before and not running_threads())

@@ -348,14 +348,20 @@ async def test_a_task_that_receives_for_the_handler_is_woken_when_the_session_is
 
     @app.websocket("/ws")
     async def two_tasks(session: WebSocketSession) -> None:
-        async def receive() -> list[Any]:
-            return [message async for message in session]
+        messages: list[Any] = []
+        has_come = asyncio.Event()
+
+        async def receive() -> None:
+            async for message in session:
+                messages.append(message)
+                has_come.set()
 
         async with asyncio.TaskGroup() as group:
-            receiving = group.create_task(receive())
-            await asyncio.sleep(0.05)
+            group.create_task(receive())
+            await has_come.wait()
+            await asyncio.sleep(0)  # it waits for the next one
             await session.close(4000)
-        ended.set_result(receiving.result())
+        ended.set_result(messages)
 
     client = await serve(app)
     async with client.session.ws_connect(client.url / "ws") as ws:

@@ -14,7 +14,7 @@ cost memory.
 """
 
 import asyncio
-import socket
+from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Iterable, Mapping
 from contextlib import aclosing, nullcontext, suppress
 from types import TracebackType
@@ -28,6 +28,7 @@ from webkit.history import History
 from webkit.pulse import TICK_S
 from webkit.responses import HEADERS_ONLY
 from webkit.sse import MEDIA_TYPE, Event, comment
+from webkit.streams import notice_vanishing
 
 __all__ = ["EventStream", "Followed", "as_chunk"]
 
@@ -75,6 +76,7 @@ class EventStream(web.StreamResponse):
         "_is_direct",
         "_is_left",
         "_is_over",
+        "_missed",
         "_owner",
         "_protocol",
         "_request",
@@ -114,6 +116,7 @@ class EventStream(web.StreamResponse):
         self._is_left = False  # and the owner was cancelled for it
         self._transport = request.transport
         self._is_direct = False  # chunks may be written: nothing waits, and the stream is not over
+        self._missed: deque[Event] | None = None  # what the client gets before everything else
         self._flusher: asyncio.Task[None] | None = None
         self._ending: asyncio.Lock | None = None
         self._stalled_s = 0.0
@@ -124,6 +127,9 @@ class EventStream(web.StreamResponse):
     def last_event_id(self) -> str | None:
         """The id of the last event that a client has had which comes back; ``None`` if it comes for the first time."""
         return self._request.headers.get("Last-Event-ID") or None
+
+    def enable_compression(self, *args: Any, **options: Any) -> None:
+        """Do nothing: what is written here goes to the transport as it is, and a compressor would keep events back."""
 
     @property
     def body_length(self) -> int:
@@ -146,7 +152,7 @@ class EventStream(web.StreamResponse):
         if request.method == "HEAD" or is_ended or not self._is_connected():
             self._leave()
         else:
-            _notice_vanishing(self._transport, _STALLED_S)
+            notice_vanishing(self._transport, _STALLED_S)
             self._begin()
         return self
 
@@ -165,7 +171,7 @@ class EventStream(web.StreamResponse):
         if kind is None:
             with suppress(ConnectionError):  # it left in the last moment
                 await self.write_eof()
-                _notice_vanishing(self._transport, 0)
+                notice_vanishing(self._transport, 0)
         self._close()
         return False
 
@@ -282,11 +288,12 @@ class EventStream(web.StreamResponse):
     def _begin(self) -> None:
         """Send when to come back, and what was missed. Nothing is awaited from here on to the block."""
         missed = [] if self._history is None else self._history.after(self.last_event_id)
-        first = [] if self._retry is None else [Event(None, retry=self._retry)]
-        if first or missed:
-            self._write(b"".join(event.encoded for event in (*first, *missed)))
+        if self._retry is not None:
+            missed.insert(0, Event(None, retry=self._retry))
         self._is_over = False
         self._is_direct = self._is_chunked
+        self._missed = deque(missed)
+        self._write_missed()
 
     def _is_connected(self) -> bool:
         return self._transport is not None and not self._transport.is_closing()
@@ -295,11 +302,22 @@ class EventStream(web.StreamResponse):
         return self._flusher is not None or self._protocol.writing_paused
 
     def _write(self, data: bytes) -> None:
-        transport = self._transport
-        if transport is not None:
+        if self._transport is not None:
             framed = as_chunk(data) if self._is_chunked else data
-            transport.write(framed)
+            self._transport.write(framed)
             self._written += len(framed)
+
+    def _write_missed(self) -> None:
+        """Write what the client has missed, as far as it has room: the rest are the history's own, and take none."""
+        while self._missed and self._is_connected() and not self._protocol.writing_paused:
+            data = b""
+            while self._missed and len(data) < _FULL_BYTES:
+                data += self._missed.popleft().encoded
+            self._write(data)
+        if self._missed:
+            self.flush()
+        else:
+            self._missed = None
 
     def _push(self, event: Event) -> None:
         chunk = as_chunk(event.encoded)
@@ -332,6 +350,9 @@ class EventStream(web.StreamResponse):
                 if not self._is_connected():
                     self._leave()
                     return
+                if self._missed:
+                    self._write_missed()
+                    continue
                 while self.backlog and self._is_connected() and not protocol.writing_paused:
                     self._write(self.backlog.pop().encoded)
                 if not self.backlog:
@@ -350,6 +371,7 @@ class EventStream(web.StreamResponse):
     def _leave(self) -> None:
         """Give up a client that is gone, and whoever serves it."""
         self._close()
+        self._missed = None
         self.backlog.clear()
         if self._owner is not None and not self._is_left:
             self._is_left = True
@@ -376,12 +398,3 @@ def _is_by_leaving(error: BaseException) -> bool:
 def as_chunk(data: bytes) -> bytes:
     """Give *data* as a chunk of HTTP/1.1 (RFC 9112, 7.1)."""
     return b"%x\r\n%b\r\n" % (len(data), data)
-
-
-def _notice_vanishing(transport: asyncio.Transport | None, after_s: int) -> None:
-    """Let the system give up a client that acknowledges nothing: a cable that was pulled tells nobody. 0 is "never"."""
-    opened = None if transport is None else transport.get_extra_info("socket")
-    option = getattr(socket, "TCP_USER_TIMEOUT", None)  # Linux has it
-    if opened is not None and option is not None and opened.family in {socket.AF_INET, socket.AF_INET6}:
-        with suppress(OSError):  # it is closed already
-            opened.setsockopt(socket.IPPROTO_TCP, option, after_s * 1000)

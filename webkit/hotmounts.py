@@ -69,8 +69,8 @@ class HotHost:
         """Take out what is hot-mounted at *path*, and end it: requests from now on find what was there before.
 
         WebSockets are closed with 1001 and event streams end; other requests have *timeout* seconds, and are cancelled
-        then. After that ``on_shutdown`` is sent and the contexts are left. It goes on if the caller is cancelled. A
-        request to *thing* itself that calls this is not waited for.
+        then. After that ``on_shutdown`` is sent and the contexts are left. It goes on if the caller is cancelled.
+        Requests to *thing* itself that call this are not waited for.
 
         Raises:
             ConfigError: nothing is hot-mounted there, or it is being started.
@@ -96,6 +96,8 @@ class HotMount:
         self.is_served = False
         #: The requests that have come to it, by the tasks that serve them, their answers included.
         self.running: dict[asyncio.Task[Any], tuple[web.Request, HotMatch]] = {}
+        #: Those of them that wait for the end themselves.
+        self.enders: set[asyncio.Task[Any]] = set()
         self._was_shut_down = False
 
     def note(self, request: web.Request, match: HotMatch) -> None:
@@ -105,11 +107,11 @@ class HotMount:
             self.running[task] = request, match
             task.add_done_callback(lambda done: self.running.pop(done, None))
 
-    async def drain(self, timeout: float, *, but: "asyncio.Task[Any] | None" = None) -> None:
-        """Wait until no request is running, *but* the one that task serves; what is left then is cancelled."""
+    async def drain(self, timeout: float) -> None:
+        """Wait until no request is running that does not wait for this itself; what is left then is cancelled."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + timeout
-        while (running := self.running.keys() - {but}) and (left := deadline - loop.time()) > 0:
+        while (running := self.running.keys() - self.enders) and (left := deadline - loop.time()) > 0:
             await _end_streams([self.running[task] for task in running])
             await asyncio.wait(running, timeout=min(left, _LOOK_AGAIN_S))
         if running:
@@ -189,7 +191,9 @@ class HotMounts(AbstractAsyncContextManager[None]):
             mount.starting = asyncio.create_task(self._start(mount))
             await mount.starting
         except BaseException as error:
-            if not mount.is_served:
+            if mount.is_served:  # cancelled in the very moment in which it was through: nobody would know of it
+                await asyncio.shield(self._close_quietly(mount))
+            elif mount.closing is None:
                 del self._all[path]
             task = asyncio.current_task()
             if self._is_over and isinstance(error, asyncio.CancelledError) and task and not task.cancelling():
@@ -205,8 +209,10 @@ class HotMounts(AbstractAsyncContextManager[None]):
             raise ConfigError(f"Nothing is hot-mounted at {path!r}; hot-mounted is {known}.")
         if mount.closing is None and not mount.is_served:
             raise ConfigError(f"{mount.thing!r} at {path!r} is being started: await hot_mount first.")
+        if (task := asyncio.current_task()) is not None:
+            mount.enders.add(task)
         # Half an end would be none: it goes on when the caller is cancelled, and a second caller waits for it.
-        await asyncio.shield(self._close(mount, timeout, but=asyncio.current_task()))
+        await asyncio.shield(self._close(mount, timeout))
 
     async def shut_down(self) -> None:
         """Tell all that the server stops, when the application itself knows; from now on nothing comes.
@@ -226,9 +232,7 @@ class HotMounts(AbstractAsyncContextManager[None]):
                 mount.starting.cancel()
                 await asyncio.wait({mount.starting})
             if mount.is_served or mount.closing is not None:
-                error = await _error_of(lambda: self._close(mount, 0.0))  # noqa: B023 - awaited here
-                if error is not None:
-                    _log(self._application).error("%s failed when it was unmounted.", mount.path, exc_info=error)
+                await self._close_quietly(mount)
 
     # The steps
 
@@ -257,17 +261,22 @@ class HotMounts(AbstractAsyncContextManager[None]):
         mount.is_served = True
         self._show()
 
-    def _close(self, mount: HotMount, timeout: float, *, but: Any = None) -> "asyncio.Task[None]":
+    def _close(self, mount: HotMount, timeout: float) -> "asyncio.Task[None]":
         if mount.closing is None:
             self._router.unindex_resource(mount.point)
             mount.is_served = False
             self._show()
-            mount.closing = asyncio.create_task(self._end(mount, timeout, but))
+            mount.closing = asyncio.create_task(self._end(mount, timeout))
         return mount.closing
 
-    async def _end(self, mount: HotMount, timeout: float, but: Any) -> None:
+    async def _close_quietly(self, mount: HotMount) -> None:
+        error = await _error_of(lambda: self._close(mount, 0.0))
+        if error is not None:
+            _log(self._application).error("%s failed when it was unmounted.", mount.path, exc_info=error)
+
+    async def _end(self, mount: HotMount, timeout: float) -> None:
         try:
-            await mount.drain(timeout, but=but)
+            await mount.drain(timeout)
         finally:
             errors = await mount.end()
             del self._all[mount.path]

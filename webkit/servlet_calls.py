@@ -1,6 +1,8 @@
 """Calling a servlet: from a request and a binding to what the servlet answers."""
 
+import asyncio
 from collections.abc import Callable, Coroutine, Generator
+from functools import partial
 from logging import Logger
 from types import CoroutineType
 from typing import Any
@@ -92,8 +94,27 @@ class Calls:
             return web.Response(status=503, text="Service unavailable")
         body = await read_within(request, binding.max_body_size, self.body_too_large)
         response = SyncResponse()
-        await self.pool.run(method, SyncRequest(request, mount, path, binding, body), response)
+        # A thread goes on when its request is cancelled: from here on it is the thread that runs.
+        running = object()
+        binding.active.add(running)
+        binding.active.discard(ANSWERING.get())
+        ANSWERING.set(running)
+        end = partial(_end, binding, running)
+        try:
+            future = self.pool.run(method, SyncRequest(request, mount, path, binding, body), response)
+        except BaseException:
+            end()
+            raise
+        future.add_done_callback(end)
+        await asyncio.wrap_future(future)
         return response.finish(request.method)
+
+
+def _end(binding: Binding, running: object, _: object = None) -> None:
+    """Note that what *running* stands for is over; called in a thread, too."""
+    binding.active.discard(running)
+    if binding.retired:
+        binding.settle()
 
 
 async def _go_on(servlet: Coroutine[Any, Any, Any], first: Any, answering: AsyncResponse) -> None:

@@ -18,6 +18,8 @@ __all__ = ["AsyncResponse", "StreamIsOver", "add_header", "announced_length", "b
 
 _CLIENT_GONE: Final = "Client connection reset during SSE send"
 _BODILESS: Final = {204, 304}
+_FRAMING: Final = "transfer-encoding"
+_NOT_REPLACED: Final = {"set-cookie", _FRAMING}
 _NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 
 
@@ -260,15 +262,19 @@ def put_header(headers: CIMultiDict[str], name: str, value: Any) -> None:
     """
     if value is None:
         headers.popall(name, None)
-    elif name.lower() == "set-cookie":
+    elif name.lower() in _NOT_REPLACED:
         add_header(headers, name, value)
     else:
         headers[_check_name(name)] = _check_header(value)
 
 
 def add_header(headers: CIMultiDict[str], name: str, value: Any) -> None:
-    """Add *name* beside what is there (``ValueError`` for what cannot be sent)."""
-    headers.add(_check_name(name), _check_header(value))
+    """Add *name* beside what is there (``ValueError`` for what cannot be sent).
+
+    ``Transfer-Encoding`` is left out: how the body goes is the server's to say, and it would say something else.
+    """
+    if name.lower() != _FRAMING:
+        headers.add(_check_name(name), _check_header(value))
 
 
 def check_status(code: Any, message: Any) -> tuple[int, str | None]:

@@ -1,10 +1,9 @@
 """Synchronous servlets: they run in a pool of threads, and write into a buffer that is sent when they are through."""
 
-import asyncio
 import contextvars
 import io
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 from aiohttp import hdrs, web
@@ -28,8 +27,8 @@ class Pool:
         self._users = 0
         self.is_closed = False
 
-    async def run(self, function: Callable[..., Any], *args: Any) -> Any:
-        """Give what *function* gives, called in a thread; it sees the context variables of here, and changes its own.
+    def run(self, function: Callable[..., Any], *args: Any) -> "Future[Any]":
+        """Give what *function* will give, called in a thread; it sees the context variables of here, and has its own.
 
         Raises:
             RuntimeError: the pool is closed.
@@ -38,10 +37,7 @@ class Pool:
             raise RuntimeError("The service is stopped.")
         if self._executor is None:
             self._executor = ThreadPoolExecutor(self._workers, thread_name_prefix="webkit-servlet")
-        context = contextvars.copy_context()
-        return await asyncio.get_running_loop().run_in_executor(
-            self._executor, context.run, counted, function, args, {}
-        )
+        return self._executor.submit(contextvars.copy_context().run, counted, function, args, {})
 
     def open(self) -> None:
         """Let it be used, by one application more."""

@@ -8,7 +8,9 @@ be closed would wait without end for a client that does not read: after a while 
 
 import asyncio
 import logging
+import socket
 from collections.abc import Collection
+from contextlib import suppress
 from contextvars import Context
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, runtime_checkable
@@ -18,7 +20,7 @@ from aiohttp import WSCloseCode, web
 from webkit.pulse import Beating, Pulse
 from webkit.responses import HEADERS_ONLY, is_running
 
-__all__ = ["EndsItself", "OpenStreams", "drop_body", "end_with_headers"]
+__all__ = ["EndsItself", "OpenStreams", "drop_body", "end_with_headers", "notice_vanishing"]
 
 logger = logging.getLogger("webkit.server")
 
@@ -61,6 +63,15 @@ def drop_body(request: web.Request) -> None:
 
     writer.write = _ignore_body  # type: ignore[method-assign]
     writer.write_eof = end  # type: ignore[method-assign]
+
+
+def notice_vanishing(transport: asyncio.Transport | None, after_s: int) -> None:
+    """Let the system give up a client that acknowledges nothing: a cable that was pulled tells nobody. 0 is "never"."""
+    opened = None if transport is None else transport.get_extra_info("socket")
+    option = getattr(socket, "TCP_USER_TIMEOUT", None)  # Linux has it
+    if opened is not None and option is not None and opened.family in {socket.AF_INET, socket.AF_INET6}:
+        with suppress(OSError):  # it is closed already
+            opened.setsockopt(socket.IPPROTO_TCP, option, after_s * 1000)
 
 
 async def _ignore_body(*args: object, **options: object) -> None:
