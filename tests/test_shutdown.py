@@ -13,8 +13,12 @@ from dataclasses import dataclass, field
 
 import aiohttp
 import pytest
+from aiohttp import web
+from yarl import URL
 
+from tests.rawsockets import connect
 from tests.stopping_app import CHUNKS, FILE_BYTES, SLOWEST_S
+from webkit import Application, Server, ServerConfig
 
 
 @dataclass
@@ -247,3 +251,22 @@ async def test_a_plain_function_that_never_ends_does_not_outlive_the_grace_perio
     server.process.send_signal(signal.SIGTERM)
     assert await server.exit_code() == 0
     assert "functions still run in their threads" in "".join(server.said)
+
+
+@pytest.mark.parametrize("leaves", [True, False])
+async def test_a_client_that_never_ends_a_body_that_was_refused_does_not_hold_the_stop(leaves: bool) -> None:
+    app = Application(client_max_size=10)
+
+    @app.post("/")
+    async def read(request: web.Request) -> bytes:
+        return await request.read()
+
+    server = Server(app, ServerConfig(host="127.0.0.1", port=0))
+    await server.start()
+    async with connect(URL(server.urls[0])) as connection:
+        head = b"POST / HTTP/1.1\r\nHost: l\r\nTransfer-Encoding: chunked\r\n\r\n"
+        assert (await connection.ask(head + b"b\r\n12345678901\r\n")).status == 413
+        if leaves:
+            connection.writer.close()
+        async with asyncio.timeout(8):  # aiohttp would read for ten seconds
+            await server.stop()

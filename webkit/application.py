@@ -295,7 +295,8 @@ class Application(RouteAdder, OldApplication, HotHost, State):
             await self._hot.shut_down()
 
     async def _on_prepare(self, request: web.Request, response: web.StreamResponse) -> None:
-        # PERF: nothing was begun where the short way is open, and no class of aiohttp's is as fast to ask for as Exception: a third of this.
+        # PERF: nothing was begun where the short way is open, and no class of aiohttp's is as fast to ask for as
+        # Exception: together a third of this.
         if not getattr(request.match_info, "is_quick", False) and request.get(PREPARED) is response:
             return  # an application around this one was asked first
         request[PREPARED] = response

@@ -91,9 +91,9 @@ class Runner(web.AppRunner):
         loop = asyncio.get_running_loop()
         deadline = loop.time() + grace_s
         idle_since: dict[RequestHandler, float] = {}
-        while self.server is not None and (connections := self.server.connections):
+        while self.server is not None and self._is_needed():
             now = loop.time()
-            for connection in connections:
+            for connection in self.server.connections:
                 if busy_task_of(connection) is not None:
                     idle_since.pop(connection, None)
                 elif now - idle_since.setdefault(connection, now) >= _LINGER_S:
@@ -102,6 +102,15 @@ class Runner(web.AppRunner):
                 return
             with suppress(TimeoutError):
                 await asyncio.wait_for(forced.wait(), _POLL_S)
+
+    def _is_needed(self) -> bool:
+        """Whether a request is served, or a client still has to get something.
+
+        aiohttp keeps a connection for ten seconds to read the rest of a body that nobody wants, even when it is closed.
+        """
+        connections = () if self.server is None else self.server.connections
+        is_open = any(known.transport is not None or busy_task_of(known) is not None for known in connections)
+        return is_open or any(transport.get_write_buffer_size() for transport in self._closing)
 
     async def close_connections(self) -> None:
         """Cancel what is still running, and close what is still open."""
