@@ -33,7 +33,8 @@ def make_dispatcher(app: web.Application, handle: RequestHandler, header: str | 
         request[REQUEST_ID] = number or new_request_id()
         if table is None or not table.is_alone:
             return handle(request)
-        match = table.find_at_once(request, request.rel_url.path_safe)
+        path = request.rel_url.path_safe
+        match = table.find_at_once(request, path) or table.find_or_miss(request, path)
         if match is None:
             return handle(request)
         match.add_app(app)

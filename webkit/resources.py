@@ -28,7 +28,7 @@ from webkit.views import ViewBinding, bind_view
 if TYPE_CHECKING:
     from webkit.routing import RouteTable
 
-__all__ = ["INDEX_PREFIX", "DynamicResource", "MatchInfo", "Miss", "PlainResource", "TableRoute"]
+__all__ = ["INDEX_PREFIX", "DynamicResource", "MatchInfo", "Miss", "OwnMiss", "PlainResource", "TableRoute"]
 
 # No path starts like this, so aiohttp's router never comes to the resources indexed under it.
 INDEX_PREFIX: Final = "webkit:"
@@ -53,6 +53,21 @@ class MatchInfo(web.UrlMappingMatchInfo):
         self.is_quick = False
         #: Whether the handler runs, so that a stream which it has begun can be ended by cancelling it.
         self.is_running = False
+
+
+class OwnMiss(MatchInfo):
+    """A 404 or 405 that the table alone has found: *error* is raised by the handler of its route."""
+
+    __slots__ = ("error",)
+
+    def __init__(self, route: "TableRoute", error: web.HTTPException) -> None:
+        super().__init__({}, route, {})
+        self.error = error
+
+    @property
+    def http_exception(self) -> web.HTTPException:
+        """The error."""
+        return self.error
 
 
 class Miss(web.UrlMappingMatchInfo):

@@ -21,7 +21,7 @@ from webkit.mountpoints import MountPoint, Resolved, Unlisted
 from webkit.paths import normalize_literal, parse
 from webkit.refusals import REFUSAL, closing, pass_expectation, refuse
 from webkit.requests import APPLICATION
-from webkit.resources import DynamicResource, MatchInfo, Miss, PlainResource, TableRoute
+from webkit.resources import DynamicResource, MatchInfo, Miss, OwnMiss, PlainResource, TableRoute
 from webkit.types import Handler, Middleware
 
 __all__ = ["Frozen", "RouteTable", "TrailingSlash", "note_begun"]
@@ -95,6 +95,7 @@ class RouteTable(Unlisted):
         # Of no resource that anybody sees: they answer for paths that are no route's.
         nowhere = PlainResource(self, parse("/"))
         self._slash_route = TableRoute("*", _redirect_slash, nowhere)
+        self._missed = TableRoute("*", _raise_miss, nowhere)
         self._whole_server = TableRoute("OPTIONS", _answer_for_server, nowhere)
         self._refused = TableRoute("*", refuse, nowhere, expect_handler=pass_expectation)
         router.register_resource(self)
@@ -248,7 +249,7 @@ class RouteTable(Unlisted):
         self.is_alone = is_bare and all(isinstance(known, ours) for known in self._router.resources())
         shared = self.call_inner if is_behind_boundary else None
         routes = [route for resource in self.resources for route in resource.table_routes]
-        for route in (*routes, self._slash_route, self._whole_server):
+        for route in (*routes, self._slash_route, self._missed, self._whole_server):
             route.compile(middlewares, self._errors, shared)
         self._refused.compile((), self._errors, shared, closing)
         self._prepared_matcher()
@@ -292,6 +293,23 @@ class RouteTable(Unlisted):
             match.is_quick = self.is_quiet is True and method != "HEAD"
             if match.table_route.limits is not None:
                 take_limits(request, match)
+        return match
+
+    def find_or_miss(self, request: web.Request, path: str) -> MatchInfo | None:
+        """Find the route for *request*, or the match of its 404 or 405; ``None`` where others have a say in it.
+
+        Only for a table that is alone, and after :meth:`find_at_once`.
+        """
+        # PERF: who looks for holes in a server brings little else, and aiohttp takes twice as long to tell him.
+        if self._trailing_slash != "strict" or self.answer_miss is not None or not is_ordinary(request):
+            return None
+        method = request.method
+        match, allowed = self.find(method, path)
+        if match is None:
+            error = web.HTTPMethodNotAllowed(method, allowed) if allowed else web.HTTPNotFound()
+            match = OwnMiss(self._missed, error)
+        match.is_quick = self.is_quiet is True and method != "HEAD"
+        take_limits(request, match)
         return match
 
     def refuse(self, request: web.Request) -> web.UrlMappingMatchInfo | None:
@@ -372,6 +390,11 @@ async def _redirect_slash(request: web.Request) -> None:
     # SECURITY: "//example.org" in Location is another host, and to a browser so is "/\\example.org".
     path = "/" + other.replace("\\", "%5C").lstrip("/")
     raise web.HTTPPermanentRedirect(URL.build(path=path, query_string=request.rel_url.raw_query_string, encoded=True))
+
+
+async def _raise_miss(request: web.Request) -> None:
+    match_info: OwnMiss = request.match_info  # type: ignore[assignment]
+    raise match_info.error
 
 
 async def _answer_for_server(request: web.Request) -> web.StreamResponse:
