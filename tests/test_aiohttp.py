@@ -29,6 +29,7 @@ from webkit._aiohttp import (
     listen_to,
     replace_content,
     replace_server,
+    take_body,
     take_full_names,
     take_loop,
     wrap_parser,
@@ -131,6 +132,25 @@ async def test_posted_fields_that_were_read_otherwise_are_kept() -> None:
         return f"posted {dict(await request.post())}"
 
     assert (await ask(handler, b"")).endswith(b"posted {'a': '1'}")
+
+
+async def test_a_body_that_is_here_is_taken_at_once_and_read_once_more() -> None:
+    async def handler(request: web.Request) -> str:
+        await request.content.wait_eof()
+        taken = take_body(request)
+        rest = (request.content.at_eof(), take_body(request), await request.content.read())
+        return f"{taken!r} {rest} {await request.read()!r} {await request.json()}"
+
+    assert (await ask(handler, b"[1]")).endswith(b"b'[1]' (True, None, b'') b'[1]' [1]")
+
+
+async def test_no_body_is_taken_that_is_missing_or_that_somebody_has_begun_to_read() -> None:
+    async def handler(request: web.Request) -> str:
+        begun = await request.content.read(1)
+        return f"{begun!r} {take_body(request)!r} {await request.read()!r}"
+
+    assert (await ask(handler, b"[1]")).endswith(b"b'[' None b'1]'")
+    assert (await ask(handler, b"")).endswith(b"b'' None b''")
 
 
 async def ask(handler: Any, body: bytes, *, wait: asyncio.Event | None = None) -> bytes:

@@ -70,6 +70,7 @@ BANDS: dict[str, tuple[str, ...]] = {
         "parts",
         "forms",
         "fields",
+        "jsonbodies",
         "manifest",
         "ranges",
         "files",

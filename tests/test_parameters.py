@@ -707,6 +707,26 @@ async def test_a_body_that_is_no_json_is_told_by_the_status(
         assert answer.json["status"] == status
 
 
+@pytest.mark.parametrize("parts", [1, 2], ids=["with its head", "behind its head"])
+async def test_a_request_gives_its_body_again_and_the_next_one_follows_on_the_connection(parts: int) -> None:
+    async def show(request: web.Request, user: Body[User]) -> dict[str, Any]:
+        return {"name": user.name, "read": await request.json(), "rest": (await request.content.read()).decode()}
+
+    app = Application()
+    app.add_post("/", show)
+    body = b'{"name":"Ada"}'
+    head = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body)
+    async with run_by_aiohttp(app) as client:
+        reader, writer = await asyncio.open_connection(client.url.host, client.url.port)
+        for _ in range(2):
+            for part in [head + body] if parts == 1 else [head, body]:
+                writer.write(part)
+                await asyncio.sleep(0)
+            answer = await asyncio.wait_for(reader.readuntil(b'"rest":""}'), 10)
+            assert answer.endswith(b'{"name":"Ada","read":{"name":"Ada"},"rest":""}')
+        writer.close()
+
+
 async def test_a_body_that_is_too_large_is_413(serve: Serve) -> None:
     app = Application(client_max_size=100)
     app.add_post("/", echo)

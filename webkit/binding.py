@@ -17,14 +17,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any, Final, NamedTuple, ParamSpecArgs, ParamSpecKwargs, Union, get_args, get_origin
 
-from aiohttp import web
 from aiohttp.web_request import BaseRequest
 from multidict import CIMultiDict, MultiDict
 
 from webkit.callables import innermost, is_coroutine_function, name_of, signature_of, without_partials
 from webkit.converters import BY_TYPE, Converter
 from webkit.errors import Problem, RouteError, did_you_mean
-from webkit.parameters import Argument, Inputs, check_arguments, convert_all, make_argument, make_collector
+from webkit.parameters import Argument, Collector, Inputs, check_arguments, convert_all, make_argument, make_collector
 from webkit.paths import Parameter, Template, parse
 from webkit.threads import run_in_thread
 from webkit.types import Endpoint
@@ -128,7 +127,7 @@ def bind(endpoint: Endpoint, template: Template, *, of_view: bool = False) -> Bi
     call = _make_call(run, by_position, by_name) if direct is None else _make_direct_call(direct)
     if arguments:
         call = _collecting(call, make_collector(arguments), of_view)
-        direct = None
+        direct = None if of_view else _make_direct(call, takes_values=bool(in_path))
     return Binding(origin, decoders, call, tuple(arguments), direct)
 
 
@@ -396,16 +395,29 @@ def _as_coroutine_function(endpoint: Endpoint) -> Callable[..., Awaitable[Any]]:
     return endpoint if is_coroutine_function(endpoint) else partial(_run_in_thread, endpoint)
 
 
-def _collecting(call: Call, collect: Callable[[web.Request], Awaitable[dict[str, Any]]], of_view: bool) -> Call:
+def _collecting(call: Call, collector: Collector, of_view: bool) -> Call:
     """Put what the request brings beside the path to the values of *call*."""
+    at_once, collect = collector
 
-    async def collecting(request: Any, values: Values) -> Any:
+    async def wait(request: Any, values: Values) -> Any:
         collected = await collect(request.request if of_view else request)
-        if values:
-            collected = {**values, **collected}
-        return await call(request, collected)
+        return await call(request, {**values, **collected})
 
-    return collecting
+    # PERF: no coroutine where there is nothing to wait for.
+    def begin(request: Any, values: Values) -> Awaitable[Any]:
+        collected = at_once(request.request if of_view else request)
+        if collected is None:
+            return wait(request, values)
+        return call(request, {**values, **collected} if values else collected)
+
+    return begin
+
+
+def _make_direct(call: Call, *, takes_values: bool) -> Direct:
+    """Give *call* as a handler that takes the request and all parameters of the path."""
+    if takes_values:
+        return Direct(lambda request, /, **values: call(request, values), takes_request=True, takes_values=True)
+    return Direct(lambda request: call(request, {}), takes_request=True, takes_values=False)
 
 
 def _first_name(handler: Endpoint) -> str | None:

@@ -26,6 +26,7 @@ from multidict import MultiDict, MultiDictProxy, MultiMapping
 from webkit.errors import Problem, RouteError
 from webkit.fields import Field, can_be_json, can_be_text, fields_of, is_made_of_uploads, make_field, record_of
 from webkit.forms import Form, read_form
+from webkit.jsonbodies import read_json_body, take_json_body
 
 __all__ = [
     "Argument",
@@ -73,6 +74,7 @@ FormBody = Annotated[T, Source("form")]
 """From a form, urlencoded or multipart: ``user: FormBody[User]``."""
 
 _AT_PATH: Final = re.compile(r"(.*) - at `(?:key in )?\$([^`]*)`", re.DOTALL)
+_UNDECODABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _MISSING: Final = re.compile("Object missing required field `(.*)`")
 
 
@@ -161,30 +163,59 @@ def check_arguments(arguments: Sequence[Argument], origin: str) -> None:
         raise RouteError(f"{origin} wants the body more than once ({', '.join(names)}); a request has one body.")
 
 
-def make_collector(arguments: Sequence[Argument]) -> Callable[[web.Request], Awaitable[dict[str, Any]]]:
-    """Give the coroutine function that gives the values of *arguments* from a request.
+class Collector(NamedTuple):
+    """Two ways to the values of a handler's arguments, each from a request.
+
+    *at_once* gives ``None`` where something has to be waited for, or to be found fault with: *collect* does that.
+    """
+
+    at_once: Callable[[web.Request], dict[str, Any] | None]
+    collect: Callable[[web.Request], Awaitable[dict[str, Any]]]
+
+
+def make_collector(arguments: Sequence[Argument]) -> Collector:
+    """Give what collects the values of *arguments*.
 
     Raises:
-        Problem: (the function) 400 for a body that cannot be read, 415 for one of another type or charset, 422 for
+        Problem: (when it collects) 400 for a body that cannot be read, 415 for one of another type or charset, 422 for
             what does not fit, 413 and 415 for a form that the limits do not let in.
-        HTTPRequestEntityTooLarge: (the function) the body is larger than the application takes.
+        HTTPRequestEntityTooLarge: (when it collects) the body is larger than the application takes.
     """
     wanted = {argument.where for argument in arguments}
     wants_query, wants_cookies, wants_body, wants_form = (
         where in wanted for where in ("query", "cookie", "body", "form")
     )
+    needs_body = any(argument.is_required for argument in arguments if argument.where == "body")
+
+    def convert(request: web.Request, body: bytes, form: MultiMapping[Any]) -> dict[str, Any]:
+        query, cookies = request.query if wants_query else _NOTHING, request.cookies if wants_cookies else {}
+        return convert_all(arguments, Inputs(query, request.headers, cookies, body, form))
+
+    def at_once(request: web.Request) -> dict[str, Any] | None:
+        body = take_json_body(request) if wants_body else b""
+        return None if wants_form or body is None else convert(request, body, _NOTHING)
 
     async def collect(request: web.Request) -> dict[str, Any]:
-        inputs = Inputs(
-            request.query if wants_query else _NOTHING,
-            request.headers,
-            request.cookies if wants_cookies else {},
-            await _read_json_body(arguments, request) if wants_body else b"",
-            await _read_form(arguments, request) if wants_form else _NOTHING,
-        )
-        return convert_all(arguments, inputs)
+        body = await read_json_body(request, is_required=needs_body) if wants_body else b""
+        return convert(request, body, await _read_form(arguments, request) if wants_form else _NOTHING)
 
-    return collect
+    if len(arguments) == 1 and arguments[0].decode is not None:
+        # One body and nothing else is the usual, and needs none of what is made for all others.
+        return Collector(_make_decoding(arguments[0].name, arguments[0].decode), collect)
+    return Collector(at_once, collect)
+
+
+def _make_decoding(name: str, decode: Callable[[bytes], Any]) -> Callable[[web.Request], dict[str, Any] | None]:
+    """Give what collects the argument *name*, a JSON body."""
+
+    def at_once(request: web.Request) -> dict[str, Any] | None:
+        body = take_json_body(request)
+        try:
+            return None if body is None else {name: decode(body)}
+        except _UNDECODABLE:
+            return None
+
+    return at_once
 
 
 def convert_all(arguments: Iterable[Argument], inputs: Inputs) -> dict[str, Any]:
@@ -307,7 +338,7 @@ def _decode_json(argument: Argument, body: bytes) -> Any:
         _check_json(body)
         path, message = _read_fault(error)
         raise _Faults((path.removeprefix(".") or argument.key, message)) from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except _UNDECODABLE as error:
         raise Problem(400, detail=f"The body is no JSON: {error}") from None
 
 
@@ -317,21 +348,6 @@ def _check_json(body: bytes) -> None:
             msgspec.json.decode(body)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise Problem(400, detail=f"The body is no JSON: {error}") from None
-
-
-async def _read_json_body(arguments: Sequence[Argument], request: web.Request) -> bytes:
-    if request.headers.get("Content-Type") == "application/json":
-        return await request.read()  # PERF: what nearly every client says
-    if not request.can_read_body and not any(a.is_required for a in arguments if a.where == "body"):
-        return b""
-    media_type = request.content_type.lower()
-    named = "Content-Type" in request.headers
-    if not named or not (media_type == "application/json" or media_type.endswith("+json")):
-        said = media_type if named else "no type"
-        raise Problem(415, detail=f"The body must be application/json; the request says {said}.")
-    if (request.charset or "utf-8").lower() not in {"utf-8", "utf8", "us-ascii"}:
-        raise Problem(415, detail="JSON is sent as UTF-8; the request says another charset.")
-    return await request.read()
 
 
 async def _read_form(arguments: Sequence[Argument], request: web.Request) -> MultiMapping[Any]:
