@@ -34,7 +34,9 @@ def make_dispatcher(app: web.Application, handle: RequestHandler, header: str | 
         if table is None or not table.is_alone:
             return handle(request)
         path = request.rel_url.path_safe
-        match = table.find_at_once(request, path) or table.find_or_miss(request, path)
+        match = table.find_at_once(request, path)
+        if match is None:  # a match is a mapping, and mostly an empty one
+            match = table.find_or_miss(request, path)
         if match is None:
             return handle(request)
         match.add_app(app)
