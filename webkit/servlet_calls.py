@@ -1,12 +1,14 @@
 """Calling a servlet: from a request and a binding to what the servlet answers."""
 
+import sys
 from collections.abc import Callable, Coroutine, Generator
 from logging import Logger
 from types import CoroutineType
-from typing import Any
+from typing import Any, Final
 
-from aiohttp import web
+from aiohttp import hdrs, web
 
+from webkit.servlet_endings import run_to_end
 from webkit.servlet_names import BodyTooLargeError, ServletType
 from webkit.servlet_registry import ANSWERING, Binding
 from webkit.servlet_requests import AsyncRequest, SyncRequest, read_within
@@ -16,6 +18,11 @@ from webkit.servlet_websockets import WebSocketAdapter, answer_websocket, is_web
 from webkit.websocket_options import WebSocketOptions
 
 __all__ = ["Calls"]
+
+# PERF: the names of the usual methods, made once: a lookup by the same object is cached by Python.
+_NAMES: Final = {method: sys.intern(f"do_async_{method}") for method in hdrs.METH_ALL}
+# A coroutine that has ended without waiting for anything.
+_OVER: Final = object()
 
 
 class Calls:
@@ -31,6 +38,8 @@ class Calls:
         #: The threads of synchronous servlets.
         self.pool = Pool(workers)
         self._websockets = websockets
+        #: Whether a server cancels its handlers when the client leaves, which no servlet is to notice.
+        self.client_cancels = False
 
     async def call(self, request: web.Request, mount: str, path: str, binding: Binding) -> web.StreamResponse | None:
         """Give what the servlet answers; ``None`` where it has no method for this, or its end has begun."""
@@ -41,22 +50,22 @@ class Calls:
         try:
             if binding.retired:
                 return None
-            if binding.type is not ServletType.ASYNC:
+            if not binding.is_async:
                 return await self._call_other(request, mount, path, binding)
-            method = getattr(binding.servlet, "do_async_" + request.method, None)
+            method = getattr(binding.servlet, _NAMES.get(request.method) or "do_async_" + request.method, None)
             if method is None:
                 return None
             try:
                 servlet = method(AsyncRequest(request, mount, path, binding, self.body_too_large), answering)
                 # PERF: most servlets wait for nothing, and an answer that is returned costs a fifth less than one that
                 # is sent by them. One that does wait must not keep the client waiting, too.
-                if servlet.__class__ is CoroutineType:
-                    await _go_on(servlet, servlet.send(None), answering)
+                if servlet.__class__ is CoroutineType and not self.client_cancels:
+                    waited = next(servlet.__await__(), _OVER)
+                    if waited is not _OVER:
+                        await _go_on(servlet, waited, answering)
                 else:
                     await answering.send_now()
-                    await servlet
-            except StopIteration:
-                pass
+                    await (run_to_end(request, servlet) if self.client_cancels else servlet)
             except Exception as error:
                 if not self._is_answer(error, request, answering):
                     raise
@@ -92,7 +101,8 @@ class Calls:
             return web.Response(status=503, text="Service unavailable")
         body = await read_within(request, binding.max_body_size, self.body_too_large)
         response = SyncResponse()
-        await self.pool.run(method, SyncRequest(request, mount, path, binding, body), response)
+        running = self.pool.run(method, SyncRequest(request, mount, path, binding, body), response)
+        await (run_to_end(request, running) if self.client_cancels else running)
         return response.finish(request.method)
 
 
