@@ -17,12 +17,20 @@ from webkit.servlet_sync import Pool, SyncResponse
 from webkit.servlet_websockets import WebSocketAdapter, answer_websocket, is_websocket_handler
 from webkit.websocket_options import WebSocketOptions
 
-__all__ = ["Calls"]
+__all__ = ["NAMES", "OVER", "Calls", "go_on"]
 
-# PERF: the names of the usual methods, made once: a lookup by the same object is cached by Python.
-_NAMES: Final = {method: sys.intern(f"do_async_{method}") for method in hdrs.METH_ALL}
-# A coroutine that has ended without waiting for anything.
-_OVER: Final = object()
+
+class _Names(dict[str, str]):
+    """The names of the methods of asynchronous servlets, by those of HTTP; unusual ones are made, and not kept."""
+
+    def __missing__(self, method: str) -> str:
+        return "do_async_" + method
+
+
+# PERF: made once: Python finds an attribute faster by the same object.
+NAMES: Final = _Names({method: sys.intern(f"do_async_{method}") for method in hdrs.METH_ALL})
+#: What stands for a coroutine that has ended without waiting for anything.
+OVER: Final = object()
 
 
 class Calls:
@@ -52,7 +60,7 @@ class Calls:
                 return None
             if not binding.is_async:
                 return await self._call_other(request, mount, path, binding)
-            method = getattr(binding.servlet, _NAMES.get(request.method) or "do_async_" + request.method, None)
+            method = getattr(binding.servlet, NAMES[request.method], None)
             if method is None:
                 return None
             try:
@@ -60,14 +68,14 @@ class Calls:
                 # PERF: most servlets wait for nothing, and an answer that is returned costs a fifth less than one that
                 # is sent by them. One that does wait must not keep the client waiting, too.
                 if servlet.__class__ is CoroutineType and not self.client_cancels:
-                    waited = next(servlet.__await__(), _OVER)
-                    if waited is not _OVER:
-                        await _go_on(servlet, waited, answering)
+                    waited = next(servlet.__await__(), OVER)
+                    if waited is not OVER:
+                        await go_on(servlet, waited, answering)
                 else:
                     await answering.send_now()
                     await (run_to_end(request, servlet) if self.client_cancels else servlet)
             except Exception as error:
-                if not self._is_answer(error, request, answering):
+                if not self.is_answer(error, request, answering):
                     raise
             return answering.response if answering.is_complete else answering.finish()
         finally:
@@ -75,7 +83,7 @@ class Calls:
             if binding.retired:
                 binding.settle()
 
-    def _is_answer(self, error: Exception, request: web.Request, answering: AsyncResponse) -> bool:
+    def is_answer(self, error: Exception, request: web.Request, answering: AsyncResponse) -> bool:
         """Whether there is an answer all the same, behind which nothing else comes."""
         if answering.is_complete:
             path = request.rel_url.raw_path
@@ -106,7 +114,7 @@ class Calls:
         return response.finish(request.method)
 
 
-async def _go_on(servlet: Coroutine[Any, Any, Any], first: Any, answering: AsyncResponse) -> None:
+async def go_on(servlet: Coroutine[Any, Any, Any], first: Any, answering: AsyncResponse) -> None:
     """Send what is answered so far, and let *servlet* go on, which waits for *first*."""
     try:
         await answering.send_now()

@@ -17,6 +17,7 @@ import importlib
 import logging
 import socket
 from collections.abc import Callable, Iterator, Mapping
+from types import CoroutineType
 from typing import Any, Final
 from urllib.parse import unquote
 
@@ -25,7 +26,7 @@ from aiohttp import web
 from webkit._aiohttp import cancels_with_client
 from webkit.errors import ConfigError
 from webkit.servlet_answers import Answers
-from webkit.servlet_calls import Calls
+from webkit.servlet_calls import NAMES, OVER, Calls, go_on
 from webkit.servlet_names import (
     PARAM_ADDRESS,
     PARAM_ASYNC,
@@ -38,7 +39,9 @@ from webkit.servlet_names import (
     max_body_size_of,
 )
 from webkit.servlet_paths import BadPath, normalize_path
-from webkit.servlet_registry import Registry
+from webkit.servlet_registry import ANSWERING, Registry
+from webkit.servlet_requests import AsyncRequest
+from webkit.servlet_responses import AsyncResponse
 from webkit.servlet_routing import Around, Routing
 from webkit.servlet_types import ErrorHandler
 from webkit.types import Route
@@ -296,15 +299,39 @@ class ServletService:
         if mount is None:
             mount = self._learn(request, route)
         path = "/" + match_info["path"] if match_info else "" if mount else "/"
-        # PERF: the path of a servlet itself needs no closer look, nor anything made for it.
+        calls = self.calls
         binding = self._registry.serving.exact.get(path)
-        if binding is None or self.around is not None:
+        if binding is None or not binding.is_async or self.around is not None or calls.client_cancels:
             return await self._serve_around(request, mount, path)
+        # PERF: the path of an asynchronous servlet itself needs no closer look, nor anything made for it. What follows
+        # is what calls.call does; a coroutine in between is 2 % of a request.
+        answering = AsyncResponse(request, binding)
+        ANSWERING.set(answering)
+        binding.active.add(answering)
         try:
-            response = await self.calls.call(request, mount, path, binding)
+            method = getattr(binding.servlet, NAMES[request.method], None)
+            if binding.retired or method is None:
+                return self._answers.not_found(mount + path)
+            try:
+                servlet = method(AsyncRequest(request, mount, path, binding, calls.body_too_large), answering)
+                if servlet.__class__ is CoroutineType:
+                    waited = next(servlet.__await__(), OVER)
+                    if waited is not OVER:
+                        await go_on(servlet, waited, answering)
+                else:
+                    await answering.send_now()
+                    await servlet
+            except Exception as error:
+                if not calls.is_answer(error, request, answering):
+                    raise
+            response = answering.response
+            return response if response is not None and answering.is_complete else answering.finish()
         except Exception as error:
             return self._answers.error(request, mount + path, error)
-        return self._answers.not_found(mount + path) if response is None else response
+        finally:
+            binding.active.discard(answering)
+            if binding.retired:
+                binding.settle()
 
     async def _serve_around(self, request: web.Request, mount: str, path: str) -> web.StreamResponse:
         routing = self.resolve(mount, path)
