@@ -19,9 +19,11 @@ from webkit._aiohttp import (
     before_headers,
     before_waiting,
     busy_task_of,
+    cancels_with_client,
     content_of,
     give_match,
     has_queued_requests,
+    is_left,
     keep_posted,
     let_go_of_parser,
     limit_body,
@@ -32,6 +34,7 @@ from webkit._aiohttp import (
     take_body,
     take_full_names,
     take_loop,
+    unindex,
     wrap_parser,
 )
 from webkit.errors import HTTPConflict
@@ -401,3 +404,57 @@ async def test_an_application_and_all_that_is_mounted_in_it_know_the_event_loop_
     for known in (app, below):
         with pytest.warns(DeprecationWarning, match="loop property"):
             assert known.loop is asyncio.get_running_loop()
+
+
+def test_a_resource_is_taken_out_of_the_index_without_a_trace() -> None:
+    router = web.UrlDispatcher()
+    first, second = router.add_resource("/a/b"), router.add_resource("/a/b", name="second")
+    unindex(router, first)
+    assert list(router._resource_index.values()) == [[second]]
+    unindex(router, second)
+    assert not router._resource_index
+
+
+@pytest.mark.parametrize("cancels", [False, True])
+async def test_a_request_knows_whether_its_handler_is_cancelled_with_its_client(cancels: bool) -> None:
+    begun, is_over = asyncio.Event(), asyncio.Event()
+    seen: list[bool] = []
+
+    async def wait(request: web.Request) -> web.Response:
+        seen.extend((cancels_with_client(request), request.protocol._manager is None))
+        begun.set()
+        try:
+            await asyncio.wait_for(asyncio.Event().wait(), 0.5)
+        except (asyncio.CancelledError, TimeoutError) as error:
+            seen.extend((isinstance(error, asyncio.CancelledError), is_left(request)))
+        is_over.set()
+        return web.Response()
+
+    app = web.Application()
+    app.router.add_get("/", wait)
+    runner = web.AppRunner(app, handler_cancellation=cancels)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    _, writer = await asyncio.open_connection(*runner.addresses[0][:2])
+    writer.write(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    await begun.wait()
+    writer.transport.abort()
+    await is_over.wait()
+    await runner.cleanup()
+    assert seen == [cancels, False, cancels, cancels]
+
+
+async def test_what_is_called_before_the_headers_is_called_beside_what_was_asked_for_before() -> None:
+    async def show(request: web.Request) -> web.Response:
+        for name in ("First", "Second"):
+
+            async def add(headers: CIMultiDict[str], name: str = name) -> None:
+                headers["X-Order"] = headers.get("X-Order", "") + name
+
+            before_headers(request, add)
+        return web.Response()
+
+    app = web.Application()
+    app.router.add_get("/", show)
+    async with run_by_aiohttp(app) as client:
+        assert (await client.get("/")).headers["X-Order"] == "FirstSecond"

@@ -895,3 +895,16 @@ async def test_no_request_fails_while_applications_come_and_go(has_middlewares: 
     assert set(counts) <= {200, 404}
     assert counts[200] >= 180
     assert set(steady) == {200}
+
+
+async def test_ever_new_paths_leave_nothing_behind(serve: Serve) -> None:
+    app = Application()
+    client = await serve(app)
+    router = app.aiohttp.router
+    before = (dict(router._resource_index), len(router.resources()), dict(app._hot._all), app.hot_names)
+    for number in range(1000):
+        await app.hot_mount(f"/shop{number}", make_shop(), name=f"shop{number}")
+        await app.hot_unmount(f"/shop{number}")
+    after = (dict(router._resource_index), len(router.resources()), dict(app._hot._all), app.hot_names)
+    assert after == before
+    assert (await client.get("/shop7/item/7")).status == 404

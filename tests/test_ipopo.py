@@ -126,6 +126,18 @@ def test_limits_are_told(components: Components) -> None:
     assert service.get_socket_timeout() is None
 
 
+def test_where_a_request_would_go_can_be_asked(components: Components) -> None:
+    """IP-030: never ``None``; a path that is refused is given back as it came, with the error 400."""
+    service, servlet, parameters = components.start_server(), Hello(), {"colour": "blue"}
+    service.register_servlet("/a", servlet, parameters)
+    found = service.resolve_request("/a//%62/../c?x=/../..")
+    assert (found.path, found.servlet, found.prefix, found.error) == ("/a/c", servlet, "/a", None)
+    assert found.parameters is parameters
+    assert found.servlet_type is http.ServletType.SYNC
+    assert service.resolve_request("/else") == ("/else", None, {}, "", http.ServletType.SYNC, None)
+    assert service.resolve_request("/a/%2e%2e/..") == ("/a/%2e%2e/..", None, {}, "", http.ServletType.SYNC, 400)
+
+
 def test_paths_of_any_case_are_one_where_the_property_says_so(components: Components) -> None:
     """IP-007."""
     service = components.start_server(pelix__http__case_sensitive_paths=False)

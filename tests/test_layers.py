@@ -123,6 +123,7 @@ BANDS: dict[str, tuple[str, ...]] = {
         "servlet_responses",
         "servlet_sync",
         "servlet_websockets",
+        "servlet_endings",
         "servlet_calls",
         "servlet_answers",
         "servlet_routing",

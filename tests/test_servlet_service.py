@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 from aiohttp import ClientError, ClientSession, web
 
+from tests.leftovers import until
 from tests.serving import PATIENCE_S, Client, Serve
 from tests.servleting import serve_in_thread, serve_service, servlet_of, sync_servlet_of
 from tests.test_tls import make_certificate
-from webkit import Application, ConfigError, Server, ServerConfig
+from webkit import Application, ConfigError, Handler, Server, ServerConfig
 from webkit.servlets import AsyncRequest, AsyncResponse, ServletService, ServletType, SyncRequest, SyncResponse
 
 ASYNC = ServletType.ASYNC
@@ -530,3 +531,131 @@ async def test_a_servlet_that_moves_is_gone_from_where_it_was(serve: Serve) -> N
         service.register_servlet(path, servlet, None, ASYNC)
         assert (await client.get(f"/plugins{path}")).status == 200
         assert (await client.get(f"/plugins{other}")).status == 404
+
+
+# Clients that leave, where the server cancels handlers for that
+
+
+@pytest.mark.parametrize("is_aiohttps", [False, True], ids=["webkit's runner", "aiohttp's runner"])
+async def test_a_servlet_runs_to_its_end_although_its_client_has_left(is_aiohttps: bool) -> None:
+    """IP-102: with ``handler_cancellation`` too, and in a thread as well; drain waits for it."""
+    begun, go_on, over = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    counts: list[int] = []
+
+    async def answer(request: AsyncRequest, response: AsyncResponse) -> None:
+        begun.set()
+        await go_on.wait()
+        task = asyncio.current_task()
+        counts.append(-1 if task is None else task.cancelling())
+        over.set()
+
+    service = service_with(answer)
+    async with cancelling(service, is_aiohttps=is_aiohttps) as port:
+        await ask_and_leave(port, begun)
+        draining = asyncio.create_task(service.drain("/it"))
+        await until(lambda: service.get_registered_paths() == ["/it"] and not over.is_set())
+        go_on.set()
+        assert await draining
+        assert over.is_set()
+    assert counts == [0]
+
+
+async def test_a_servlet_in_a_thread_that_has_not_begun_runs_although_its_client_has_left() -> None:
+    """IP-102: it waits for a thread when the client leaves."""
+    begun, go_on, over = asyncio.Event(), threading.Event(), threading.Event()
+    loop = asyncio.get_running_loop()
+
+    def answer(request: SyncRequest, response: SyncResponse) -> None:
+        if request.get_sub_path() == "/first":
+            loop.call_soon_threadsafe(begun.set)
+            go_on.wait(PATIENCE_S)
+        else:
+            over.set()
+
+    service = ServletService(workers=1)
+    service.register_servlet("/it", sync_servlet_of(answer))
+    async with cancelling(service) as port:
+        await ask_and_leave(port, begun, "/it/first")
+        waiting = next(iter(service._registry.serving.targets.values()))
+        await ask_and_leave(port, lambda: len(waiting.active) == 2, "/it/second")
+        go_on.set()
+        assert await asyncio.to_thread(over.wait, PATIENCE_S)
+
+
+async def test_a_servlet_whose_client_has_left_is_ended_by_a_middleware_all_the_same() -> None:
+    begun, cancelled = asyncio.Event(), asyncio.Event()
+    limit = asyncio.Event()
+
+    async def answer(request: AsyncRequest, response: AsyncResponse) -> None:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            cancelled.set()
+            raise
+
+    async def give_up(request: web.Request, handler: Handler) -> web.StreamResponse:
+        running = asyncio.create_task(limit.wait())
+        task = asyncio.current_task()
+        running.add_done_callback(lambda _: task and task.cancel())
+        return await handler(request)
+
+    service = service_with(answer)
+    async with cancelling(service, give_up) as port:
+        await ask_and_leave(port, begun)
+        limit.set()
+        async with asyncio.timeout(PATIENCE_S):
+            await cancelled.wait()
+
+
+async def test_a_server_that_stops_ends_servlets_where_it_cancels_handlers() -> None:
+    begun, cancelled = asyncio.Event(), asyncio.Event()
+
+    async def answer(request: AsyncRequest, response: AsyncResponse) -> None:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            cancelled.set()
+            raise
+
+    async with cancelling(service_with(answer)) as port:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"GET /it HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        await begun.wait()
+    assert cancelled.is_set()
+    writer.close()
+
+
+@asynccontextmanager
+async def cancelling(service: ServletService, *middlewares: Any, is_aiohttps: bool = False) -> AsyncIterator[int]:
+    """Serve *service* with ``handler_cancellation``, and give the port."""
+    app = Application(middlewares=middlewares)
+    app.mount("/", service)
+    if is_aiohttps:
+        runner = web.AppRunner(app.aiohttp, handler_cancellation=True, shutdown_timeout=1.0)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        yield runner.addresses[0][1]
+        await runner.cleanup()
+        return
+    server = Server(app, ServerConfig(host="127.0.0.1", port=0, handler_cancellation=True, grace_s=0.1))
+    await server.start()
+    yield server.runner.addresses[0][1]
+    await server.stop()
+
+
+async def ask_and_leave(port: int, begun: asyncio.Event | Callable[[], bool], path: str = "/it") -> None:
+    """Ask for *path*, leave when the request has *begun*, and wait until the server has noticed."""
+    _, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+    async with asyncio.timeout(PATIENCE_S):
+        await (begun.wait() if isinstance(begun, asyncio.Event) else until(begun))
+        writer.transport.abort()
+        await writer.wait_closed()
+        # What the server does not see at once it sees before it answers another client.
+        for _ in range(2):
+            reader, other = await asyncio.open_connection("127.0.0.1", port)
+            other.write(b"GET /else HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            await reader.read()
+            other.close()

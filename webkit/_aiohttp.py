@@ -15,9 +15,11 @@ __all__ = [
     "before_headers",
     "before_waiting",
     "busy_task_of",
+    "cancels_with_client",
     "content_of",
     "give_match",
     "has_queued_requests",
+    "is_left",
     "keep_posted",
     "let_go_of_parser",
     "limit_body",
@@ -28,6 +30,7 @@ __all__ = [
     "take_body",
     "take_full_names",
     "take_loop",
+    "unindex",
     "wrap_parser",
 ]
 
@@ -63,6 +66,23 @@ def give_match(request: web.Request, match: web.UrlMappingMatchInfo) -> None:
     application and router to the same match is a tenth of a request.
     """
     request._match_info = match
+
+
+def cancels_with_client(request: web.BaseRequest) -> bool:
+    """Whether the server of *request* cancels its handler when the client leaves (``handler_cancellation``).
+
+    The server knows it, and nothing public leads from a request to its server.
+    """
+    return getattr(request.protocol._manager, "handler_cancellation", False) is True
+
+
+def is_left(request: web.BaseRequest) -> bool:
+    """Whether the cancelling that has just come to the handler of *request* says that the client has left, no more.
+
+    A cancelled task is not told why. The connection has let go of its server then, and was cancelled once; a server
+    that stops cancels it while it still has the connection, and the end of the connection cancels it once more.
+    """
+    return request.protocol._manager is None and request.task.cancelling() == 1
 
 
 def limits_of_forms(client_max_fields: int) -> dict[str, Any]:
@@ -185,9 +205,16 @@ def before_headers(request: web.Request, callback: Callable[[CIMultiDict[str]], 
     """Call *callback* with the headers of the response to *request*, which may still change, right before they go.
 
     The signal ``on_response_prepare`` would be asked for every request. The writer has a hook for one, which aiohttp's
-    client uses for its tracing and can be set from outside in no other way.
+    client uses for its tracing and can be set from outside in no other way. Whoever asked before is called before.
     """
-    request.writer._on_headers_sent = callback  # type: ignore[attr-defined]
+    writer: Any = request.writer
+    former = writer._on_headers_sent
+
+    async def call_both(headers: CIMultiDict[str]) -> None:
+        await former(headers)
+        await callback(headers)
+
+    writer._on_headers_sent = callback if former is None else call_both
 
 
 def replace_content(request: web.Request, content: StreamReader) -> None:
@@ -263,6 +290,18 @@ def take_full_names(domain: web.AbstractResource) -> None:
         return bool(match(name.removesuffix(".") + colon + port))
 
     rule.match_domain = match_domain
+
+
+def unindex(router: web.UrlDispatcher, resource: web.AbstractResource) -> None:
+    """Take *resource* out of the index of *router*, and leave nothing behind.
+
+    The public ``unindex_resource`` leaves an empty list for each path: a server that mounts and unmounts ever new ones
+    would grow for ever.
+    """
+    router.unindex_resource(resource)
+    key = router._get_resource_index_key(resource)
+    if not router._resource_index[key]:
+        del router._resource_index[key]
 
 
 def take_loop(app: web.Application) -> None:

@@ -1,8 +1,12 @@
 """Applications that come and go while another one serves: ``await app.hot_mount("/shop", shop)``.
 
-A mount is ready before anybody sees it: frozen, started, and then put into aiohttp's index of prefixes in one step,
+A mount is ready before anybody sees it: started, frozen, and then put into aiohttp's index of prefixes in one step,
 where it is found as any other mount is. It is taken out in one step as well, before anything of it is ended: what has
 begun goes on, and what comes from then on finds what was there before. An application without hot mounts pays nothing.
+
+The order is that of aiohttp's own runner. ``pre_freeze()`` fixes routes, middlewares and signals, ``startup()`` runs
+the steps and enters the contexts, and ``freeze()`` comes last: it fixes the state, and a step or a context that does
+``app[key] = ...``, as nearly each does, would be refused by an application that is frozen already.
 """
 
 import asyncio
@@ -14,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from aiohttp import web
 
-from webkit._aiohttp import take_loop
+from webkit._aiohttp import take_loop, unindex
 from webkit.errors import ConfigError, RouteError
 from webkit.hotmatches import HotMatch, make_hot
 from webkit.lifespan import check_wrapped, leave_all
@@ -263,7 +267,7 @@ class HotMounts(AbstractAsyncContextManager[None]):
 
     def _close(self, mount: HotMount, timeout: float) -> "asyncio.Task[None]":
         if mount.closing is None:
-            self._router.unindex_resource(mount.point)
+            unindex(self._router, mount.point)
             mount.is_served = False
             self._show()
             mount.closing = asyncio.create_task(self._end(mount, timeout))

@@ -9,7 +9,7 @@ is a :class:`~webkit.servlet_service.ServletService` in a thread of its own.
 
 import logging
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 try:
     from pelix import http
@@ -37,7 +37,7 @@ from webkit.ipopo_whiteboard import Whiteboard
 from webkit.servlet_names import ServletType
 from webkit.servlet_service import ServletService
 
-__all__ = ["HttpService"]
+__all__ = ["HttpService", "RequestRouting"]
 
 _EXTRA: Final = "http.extra"
 _LOGGER_NAME: Final = "pelix.http.logger.name"
@@ -48,6 +48,17 @@ _KINDS: Final = {
     "_async_servlets": ServletType.ASYNC,
     "_websocket_handlers": ServletType.WEBSOCKET,
 }
+
+
+class RequestRouting(NamedTuple):
+    """Where a request goes."""
+
+    path: str  #: decoded and clean; as it came where it is refused
+    servlet: Any  #: ``None`` where there is none
+    parameters: dict[str, Any]  #: those of the servlet
+    prefix: str  #: the path that it is registered on
+    servlet_type: http.ServletType  #: how it is called
+    error: int | None = None  #: 400 where the path is refused
 
 
 @ComponentFactory(http.FACTORY_HTTP_ASYNC)
@@ -230,6 +241,13 @@ class HttpService:
         """Give ``(servlet, parameters, prefix, type)`` of what answers *path*."""
         found = self._served().get_servlet(path)
         return None if found is None else (*found[:3], http.ServletType(found[3].value))
+
+    def resolve_request(self, raw_path: str) -> RequestRouting:
+        """Find what answers *raw_path*, the target of a request as it is sent; a path that is refused has an error."""
+        found = self._served().resolve_request(raw_path)
+        path = raw_path if found.error else found.path
+        servlet_type = http.ServletType(found.servlet_type.value)
+        return RequestRouting(path, found.servlet, found.parameters, found.prefix, servlet_type, found.error)
 
     def register_servlet(
         self,

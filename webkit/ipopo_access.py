@@ -12,22 +12,21 @@ What goes wrong in a policy or in an authenticator lets nobody in.
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, Protocol
 
 from aiohttp import web
+from multidict import CIMultiDict
 from pelix.http import HTTP_AUTH_REALM, HTTP_AUTH_REQUIRED, CorsHandler, HttpAuthenticator
 from pelix.http.auth import AuthDecision, authenticate_request, make_challenges
 from pelix.http.cors import CorsDecision, policy_from_parameters, resolve_cors
 from pelix.security import ANONYMOUS
 
+from webkit._aiohttp import before_headers
 from webkit.ipopo_settings import as_bool
 
-__all__ = ["Access", "Rules", "Target", "add_cors_headers", "make_refusal"]
-
-#: What is added to the response of a request, whoever makes it.
-_CORS_HEADERS: Final = web.RequestKey("webkit.ipopo.cors_headers", dict[str, str])
+__all__ = ["Access", "Rules", "Target", "make_refusal"]
 
 # Checking a password is slow by design. So many at once: who sends passwords must not take the whole processor.
 _CHECKS_AT_ONCE: Final = 4
@@ -84,7 +83,8 @@ class Access:
         if decision is None:
             return None
         if not decision.preflight:
-            request[_CORS_HEADERS] = decision.headers or {}
+            if decision.headers:
+                _add_headers(request, decision.headers)
             return None
         if decision.headers is None:
             return web.Response(status=403, text=_FORBIDDEN, content_type="text/html")
@@ -103,10 +103,17 @@ class Access:
             self._logger.exception("Error computing the CORS policy of %s", target.path)
             return CorsDecision(bool(method) and request.method == "OPTIONS", None)
 
+    def is_open(self, target: Target) -> bool:
+        """Whether everybody may enter, and nobody reads credentials."""
+        return not self._rules.authenticators and not self._requires(target)
+
+    def _requires(self, target: Target) -> bool:
+        own = target.parameters.get(HTTP_AUTH_REQUIRED)
+        return self._rules.auth_required if own is None else as_bool(own)
+
     async def authenticate(self, request: web.Request, target: Target) -> AuthDecision:
         """Say as whom *request* is served, or that it is refused."""
-        own = target.parameters.get(HTTP_AUTH_REQUIRED)
-        required = self._rules.auth_required if own is None else as_bool(own)
+        required = self._requires(target)
         authenticators = list(self._rules.authenticators)
         if not authenticators:
             if required:
@@ -138,13 +145,19 @@ class Access:
             self._logger.warning(message, *args)
 
 
-async def add_cors_headers(request: web.Request, response: web.StreamResponse) -> None:
-    """Add what the policy gives to a response that is about to be sent. What a servlet has set itself stays."""
-    for name, value in request.get(_CORS_HEADERS, {}).items():
-        if name == "Vary":
-            response.headers.add(name, value)  # one more thing that it varies with
-        else:
-            response.headers.setdefault(name, value)
+def _add_headers(request: web.Request, added: Mapping[str, str]) -> None:
+    """Add what the policy gives to the answer to *request*, whoever makes it. What a servlet has set itself stays."""
+
+    async def add(headers: CIMultiDict[str]) -> None:
+        for name, value in added.items():
+            if name == "Vary":
+                headers.add(name, value)  # one more thing that it varies with
+            else:
+                headers.setdefault(name, value)
+
+    before_headers(request, add)
+    match_info: Any = request.match_info
+    match_info.is_quick = False  # the short way of an answer has no headers to add to
 
 
 def make_refusal(status: int, challenge: str | None = None) -> web.Response:

@@ -11,9 +11,17 @@ from typing import Final, Protocol
 
 from aiohttp import WSCloseCode, web
 from pelix import http
-from pelix.security import AccessDenied, AuthenticationFailed, AuthenticationRequired, get_current_subject, run_as
+from pelix.security import (
+    ANONYMOUS,
+    AccessDenied,
+    AuthenticationFailed,
+    AuthenticationRequired,
+    Subject,
+    get_current_subject,
+    run_as,
+)
 
-from webkit.ipopo_access import Access, Rules, add_cors_headers, make_refusal
+from webkit.ipopo_access import Access, Rules, make_refusal
 from webkit.ipopo_settings import Settings
 from webkit.ipopo_sockets import addresses_of, bind_one_port
 from webkit.ipopo_thread import ServerThread
@@ -77,6 +85,7 @@ class Serving:
             extra=settings.extra,
             max_body_size=settings.max_body_size,
             case_sensitive_paths=settings.case_sensitive_paths,
+            debug=lambda: helpers.debug,
             error_handler=_ErrorPages(helpers),
             logger=logger,
             around=self._around,
@@ -84,7 +93,6 @@ class Serving:
         )
         self.service.calls.body_too_large = _TooLarge
         self.service.calls.websocket_adapter = _WebSocketAdapter
-        self.service.application.on_response_prepare.append(add_cors_headers)
 
     def start(self) -> None:
         """Listen.
@@ -131,19 +139,21 @@ class Serving:
     async def _around(self, request: web.Request, routing: Routing, serve: Serve) -> web.StreamResponse:
         """Answer other origins, then those without credentials; the others come in."""
         _SERVED_BY.set(self)
-        self.service.debug = self._helpers.debug
         answer = self._access.answer_origin(request, routing)
         if answer is not None:
             return answer
         if routing.error is not None:
             return await serve(request, routing)
-        decision = await self._access.authenticate(request, routing)
-        if decision.refused:
-            return self._access.ask_for_credentials(routing)
+        subject: Subject = ANONYMOUS
+        if not self._access.is_open(routing):
+            decision = await self._access.authenticate(request, routing)
+            if decision.refused:
+                return self._access.ask_for_credentials(routing)
+            subject = decision.subject
         # PERF: most requests are anonymous, as the server itself is: to enter run_as for them is 3 of 60 µs.
-        is_as_before = decision.subject is get_current_subject()
+        is_as_before = subject is get_current_subject()
         try:
-            with _AS_BEFORE if is_as_before else run_as(decision.subject):
+            with _AS_BEFORE if is_as_before else run_as(subject):
                 return await serve(request, routing)
         except (AuthenticationRequired, AuthenticationFailed, AccessDenied) as error:
             if request.writer.output_size > 0:

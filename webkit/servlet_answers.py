@@ -24,27 +24,32 @@ class Answers:
         logger: Logger,
         registered: Callable[[], Iterable[str]],
         *,
-        debug: bool,
+        debug: bool | Callable[[], bool],
         error_handler: ErrorHandler | None,
     ) -> None:
         self._logger = logger
         self._registered = registered
-        #: Whether pages show tracebacks and registered paths.
+        #: Whether pages show tracebacks and registered paths, or what says so for each page.
         self.debug = debug
         #: What is asked for pages first.
         self.error_handler = error_handler
+
+    @property
+    def is_debugging(self) -> bool:
+        """Whether the next page shows everything."""
+        return self.debug() if callable(self.debug) else self.debug
 
     def make_not_found_page(self, path: str) -> str:
         """Give the page for *path*, which no servlet answers."""
         handler = self.error_handler
         own = None if handler is None else self._ask(handler.make_not_found_page, path)
-        return own or make_not_found_page(path, self._registered() if self.debug else None)
+        return own or make_not_found_page(path, self._registered() if self.is_debugging else None)
 
     def make_exception_page(self, path: str, stack: str) -> str:
         """Log a crash at *path* under an id, and give the page that shows the id, or in debug mode *stack*."""
         error_id = uuid4().hex
         self._logger.error("Error %s handling request upon: %s\n%s", error_id, path, stack)
-        details = stack if self.debug else f"Error ID: {error_id}"
+        details = stack if self.is_debugging else f"Error ID: {error_id}"
         handler = self.error_handler
         own = None if handler is None else self._ask(handler.make_exception_page, path, details)
         return own or make_exception_page(path, details)

@@ -1,14 +1,16 @@
 """Calling a servlet: from a request and a binding to what the servlet answers."""
 
 import asyncio
+import sys
 from collections.abc import Callable, Coroutine, Generator
 from functools import partial
 from logging import Logger
 from types import CoroutineType
-from typing import Any
+from typing import Any, Final
 
-from aiohttp import web
+from aiohttp import hdrs, web
 
+from webkit.servlet_endings import run_to_end
 from webkit.servlet_names import BodyTooLargeError, ServletType
 from webkit.servlet_registry import ANSWERING, Binding
 from webkit.servlet_requests import AsyncRequest, SyncRequest, read_within
@@ -17,7 +19,20 @@ from webkit.servlet_sync import Pool, SyncResponse
 from webkit.servlet_websockets import WebSocketAdapter, answer_websocket, is_websocket_handler
 from webkit.websocket_options import WebSocketOptions
 
-__all__ = ["Calls"]
+__all__ = ["NAMES", "OVER", "Calls", "go_on"]
+
+
+class _Names(dict[str, str]):
+    """The names of the methods of asynchronous servlets, by those of HTTP; unusual ones are made, and not kept."""
+
+    def __missing__(self, method: str) -> str:
+        return "do_async_" + method
+
+
+# PERF: made once: Python finds an attribute faster by the same object.
+NAMES: Final = _Names({method: sys.intern(f"do_async_{method}") for method in hdrs.METH_ALL})
+#: What stands for a coroutine that has ended without waiting for anything.
+OVER: Final = object()
 
 
 class Calls:
@@ -33,6 +48,8 @@ class Calls:
         #: The threads of synchronous servlets.
         self.pool = Pool(workers)
         self._websockets = websockets
+        #: Whether a server cancels its handlers when the client leaves, which no servlet is to notice.
+        self.client_cancels = False
 
     async def call(self, request: web.Request, mount: str, path: str, binding: Binding) -> web.StreamResponse | None:
         """Give what the servlet answers; ``None`` where it has no method for this, or its end has begun."""
@@ -43,24 +60,24 @@ class Calls:
         try:
             if binding.retired:
                 return None
-            if binding.type is not ServletType.ASYNC:
+            if not binding.is_async:
                 return await self._call_other(request, mount, path, binding)
-            method = getattr(binding.servlet, "do_async_" + request.method, None)
+            method = getattr(binding.servlet, NAMES[request.method], None)
             if method is None:
                 return None
             try:
                 servlet = method(AsyncRequest(request, mount, path, binding, self.body_too_large), answering)
                 # PERF: most servlets wait for nothing, and an answer that is returned costs a fifth less than one that
                 # is sent by them. One that does wait must not keep the client waiting, too.
-                if servlet.__class__ is CoroutineType:
-                    await _go_on(servlet, servlet.send(None), answering)
+                if servlet.__class__ is CoroutineType and not self.client_cancels:
+                    waited = next(servlet.__await__(), OVER)
+                    if waited is not OVER:
+                        await go_on(servlet, waited, answering)
                 else:
                     await answering.send_now()
-                    await servlet
-            except StopIteration:
-                pass
+                    await (run_to_end(request, servlet) if self.client_cancels else servlet)
             except Exception as error:
-                if not self._is_answer(error, request, answering):
+                if not self.is_answer(error, request, answering):
                     raise
             return answering.response if answering.is_complete else answering.finish()
         finally:
@@ -68,7 +85,7 @@ class Calls:
             if binding.retired:
                 binding.settle()
 
-    def _is_answer(self, error: Exception, request: web.Request, answering: AsyncResponse) -> bool:
+    def is_answer(self, error: Exception, request: web.Request, answering: AsyncResponse) -> bool:
         """Whether there is an answer all the same, behind which nothing else comes."""
         if answering.is_complete:
             path = request.rel_url.raw_path
@@ -106,7 +123,8 @@ class Calls:
             end()
             raise
         future.add_done_callback(end)
-        await asyncio.wrap_future(future)
+        waiting = asyncio.wrap_future(future)
+        await (run_to_end(request, waiting) if self.client_cancels else waiting)
         return response.finish(request.method)
 
 
@@ -117,7 +135,7 @@ def _end(binding: Binding, running: object, _: object = None) -> None:
         binding.settle()
 
 
-async def _go_on(servlet: Coroutine[Any, Any, Any], first: Any, answering: AsyncResponse) -> None:
+async def go_on(servlet: Coroutine[Any, Any, Any], first: Any, answering: AsyncResponse) -> None:
     """Send what is answered so far, and let *servlet* go on, which waits for *first*."""
     try:
         await answering.send_now()

@@ -38,6 +38,7 @@ class Binding:
         "_idle",
         "active",
         "closers",
+        "is_async",
         "is_draining",
         "max_body_size",
         "parameters",
@@ -59,6 +60,7 @@ class Binding:
         self.servlet = servlet
         self.parameters = parameters
         self.type = servlet_type
+        self.is_async = servlet_type is ServletType.ASYNC
         #: Bytes that the body of a request may have, ``None`` for any number.
         self.max_body_size = max_body_size
         if HTTP_MAX_BODY_SIZE in parameters:

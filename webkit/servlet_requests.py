@@ -18,8 +18,7 @@ __all__ = ["AsyncRequest", "SyncRequest", "address_of", "read_within"]
 class _Asked:
     """What both kinds of requests tell. *mount* is where the service is, *path* the clean path behind it."""
 
-    __slots__ = ("_mount", "_path", "_too_large", "binding", "request")
-
+    # PERF: no slots: Python makes objects without them faster.
     def __init__(
         self,
         request: web.Request,
@@ -71,8 +70,6 @@ class _Asked:
 class AsyncRequest(_Asked, AbstractAsyncHTTPServletRequest):
     """The request of an asynchronous servlet, or of a WebSocket handler."""
 
-    __slots__ = ()
-
     async def get_header(self, name: str, default: Any = None) -> Any:
         """Give the first header *name*, or *default*."""
         return self.request.headers.get(name, default)
@@ -92,8 +89,6 @@ class AsyncRequest(_Asked, AbstractAsyncHTTPServletRequest):
 
 class SyncRequest(_Asked, AbstractHTTPServletRequest):
     """The request of a synchronous servlet, with its body."""
-
-    __slots__ = ("_body",)
 
     def __init__(self, request: web.Request, mount: str, path: str, binding: Binding, body: bytes) -> None:
         super().__init__(request, mount, path, binding)
