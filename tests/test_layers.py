@@ -74,6 +74,8 @@ BANDS: dict[str, tuple[str, ...]] = {
         "ranges",
         "files",
         "staticurls",
+        "templatecode",
+        "rendering",
         "tls",
         "accessformat",
         "loglines",
