@@ -30,6 +30,7 @@ nitpick_ignore_regex = [
     ("py:.*", r"(?!webkit\b)\w+(\.\w+)+(\[.*)?"),
     ("py:.*", r"dict\[.*|P"),  # half a type, and the letter of a ParamSpec: Sphinx takes them for names
     ("py:exc", r"HTTP\w+"),
+    ("py:class", r"Extension|BaseLoader|BytecodeCache"),  # as Jinja names its own in the signature of its environment
 ]
 
 html_theme = "furo"

@@ -75,6 +75,8 @@ BANDS: dict[str, tuple[str, ...]] = {
         "ranges",
         "files",
         "staticurls",
+        "templatecode",
+        "rendering",
         "tls",
         "accessformat",
         "loglines",

@@ -18,7 +18,7 @@ import inspect
 import os
 import traceback
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import wraps
@@ -31,6 +31,7 @@ from aiohttp import web
 from yarl import URL
 
 from webkit.errors import ConfigError, did_you_mean
+from webkit.rendering import Environment
 from webkit.requests import application_of
 from webkit.requests import url_for as url_of_route
 from webkit.responses import html
@@ -101,21 +102,16 @@ class Templates:
         self._globals = dict(globals or {})
         self._context_processors = tuple(context_processors)
         self._auto_reload = auto_reload
-        self._options = environment_options | {"enable_async": enable_async}
+        self._options = {"autoescape": True} | environment_options | {"enable_async": enable_async}
 
     def setup(self, app: "Application") -> None:
         """Make an environment for *app*. aiohttp-jinja2's own functions and decorator use it, if they have no other."""
         wrapped = app.aiohttp
         has_other = wrapped.get(aiohttp_jinja2.APP_KEY) is not wrapped.get(_ENVIRONMENT)
-        environment = aiohttp_jinja2.setup(
-            wrapped,
-            app_key=_ENVIRONMENT,
-            loader=self._loader,
-            filters=self._filters,
-            default_helpers=False,
-            auto_reload=self._auto_reload is not False,
-            **self._options,
+        environment = wrapped[_ENVIRONMENT] = Environment(
+            loader=self._loader, auto_reload=self._auto_reload is not False, **self._options
         )
+        environment.filters.update(self._filters)
         links = _Links(app)
         own = {"app": app, "static": links.static, "url": links.url, "url_for": links.url_for}
         environment.globals.update(own | self._globals)
@@ -162,9 +158,16 @@ class Templates:
         for processor in self._context_processors:
             names.update(await _process(processor, request))
         names.update(context)
-        with _rendering(request), self._explaining(environment, name):
+        token = _REQUEST.set(request)
+        try:
             page = environment.get_template(name)
             return await page.render_async(names) if environment.is_async else page.render(names)
+        except (TemplateFault, TimeoutError, web.HTTPException):
+            raise  # it says already where, or is an answer
+        except Exception as error:
+            raise self._explain(error, environment, name) from error
+        finally:
+            _REQUEST.reset(token)
 
     def _environment_around(self, request: web.Request) -> jinja2.Environment:
         for app in _apps_around(request):
@@ -172,19 +175,13 @@ class Templates:
                 return app[_ENVIRONMENT]
         raise ConfigError("These templates are not those of the request's application: app.use(templates).")
 
-    @contextmanager
-    def _explaining(self, environment: jinja2.Environment, name: str) -> Iterator[None]:
-        """Turn an error of the template *name* into one that says where it happened."""
-        try:
-            yield
-        except (TemplateFault, TimeoutError, web.HTTPException):
-            raise  # it says already where, or is an answer
-        except Exception as error:
-            place, line = _place_of(error, environment, name)
-            where = [f"Template {place!r}"] if place else []
-            where += [f"line {line}"] if line else []
-            what = _explain(error, environment, self._places)
-            raise TemplateFault(": ".join(filter(None, [", ".join(where), what])), place or name, line) from error
+    def _explain(self, error: Exception, environment: jinja2.Environment, name: str) -> "TemplateFault":
+        """Give the error that says where *error*, one of the template *name*, happened."""
+        place, line = _place_of(error, environment, name)
+        where = [f"Template {place!r}"] if place else []
+        where += [f"line {line}"] if line else []
+        what = _explain(error, environment, self._places)
+        return TemplateFault(": ".join(filter(None, [", ".join(where), what])), place or name, line)
 
 
 async def render(request: web.Request, name: str, /, *, status: int = 200, **context: Any) -> web.StreamResponse:
@@ -218,21 +215,24 @@ def template(name: str, /, *, status: int = 200) -> Callable[[Callable[P, Any]],
     """
 
     def decorate(handler: Callable[P, Any]) -> Callable[P, Any]:
+        def page_of(result: Any) -> Any:
+            return _page_of(result, name, status, handler)
+
         async def finish(result: Awaitable[Any]) -> Any:
-            return _page_of(await result, name, status, handler)
+            return page_of(await result)
 
         if inspect.iscoroutinefunction(handler):
 
             @wraps(handler)
             async def wrapped(*args: P.args, **kwargs: P.kwargs) -> Any:
-                return await finish(handler(*args, **kwargs))
+                return page_of(await handler(*args, **kwargs))
 
         else:
 
             @wraps(handler)
             def wrapped(*args: P.args, **kwargs: P.kwargs) -> Any:
                 result = handler(*args, **kwargs)
-                return finish(result) if inspect.isawaitable(result) else _page_of(result, name, status, handler)
+                return finish(result) if inspect.isawaitable(result) else page_of(result)
 
         return wrapped
 
@@ -335,9 +335,10 @@ def _apps_around(request: web.Request) -> Iterable[web.Application]:
 
 
 def _application_of(request: web.Request) -> "Application | None":
-    with suppress(LookupError):
+    try:
         return application_of(request)
-    return None
+    except LookupError:
+        return None
 
 
 def _renderer_of(request: web.Request) -> Renderer:
@@ -353,15 +354,6 @@ async def _process(processor: ContextProcessor, request: web.Request) -> Mapping
     if not isinstance(names, Mapping):
         raise ConfigError(f"The context processor {processor!r} returned {names!r}; it must return a dictionary.")
     return names
-
-
-@contextmanager
-def _rendering(request: web.Request) -> Iterator[None]:
-    token = _REQUEST.set(request)
-    try:
-        yield
-    finally:
-        _REQUEST.reset(token)
 
 
 def _place_of(error: Exception, environment: jinja2.Environment, name: str) -> tuple[str | None, int | None]:
