@@ -171,17 +171,20 @@ class RouteTable(Unlisted):
 
     def _find_sole(self, method: str, path: str) -> MatchInfo | None:
         """Find the route where *path* can go one way only; ``None`` where :meth:`find` has to tell."""
-        # PERF: most paths with parameters have one, at their end.
+        entries: Sequence[Any] = ()
+        texts: Sequence[str] = ()
+        # PERF: most paths with parameters have one, which is the last segment, or all of the rest below a mounted
+        # folder or service. Either takes a third of the time that the tree takes.
         start = path.rfind("/") + 1
-        text = path[start:]
+        last = path[start:]
         leaf = self._leaves.get(path[:start])
-        entries: Sequence[Any]
-        texts: Sequence[str]
-        if leaf is not None and leaf.test(text) is not None and text not in leaf.others:
-            entries, texts = leaf.entries, (text,)
-        elif self._has_rests and (match := self._find_rest(method, path)) is not None:
-            return match
-        else:
+        if leaf is not None and leaf.test(last) is not None and last not in leaf.others:
+            entries, texts = leaf.entries, (last,)
+        elif self._has_rests:
+            rest = self._only_rest or self._rests.get(path[1 : path.find("/", 1)])
+            if rest is not None and path.startswith(rest.prefix) and len(path) >= rest.least:
+                entries, texts = (rest,), (path[len(rest.prefix) :],)
+        if not entries:
             entries, texts = (self._matcher or self._prepared_matcher()).sole(path)
         if "%" in path:
             texts = [_unquote(text) for text in texts]
@@ -191,16 +194,6 @@ class RouteTable(Unlisted):
             if route is not None and (match := route.read(texts, method)) is not None:
                 return match
         return None
-
-    def _find_rest(self, method: str, path: str) -> MatchInfo | None:
-        """Find the route that takes all of the rest of *path*, where there is nothing to choose from."""
-        # PERF: below a mounted folder or service it saves half of the time that a path with parameters takes.
-        rest = self._only_rest or self._rests.get(path[1 : path.find("/", 1)])
-        if rest is None or not path.startswith(rest.prefix) or len(path) < rest.least:
-            return None
-        text = path[len(rest.prefix) :]
-        route = rest.target.route_for(method)
-        return None if route is None else route.match({rest.name: _unquote(text) if "%" in text else text}, method)
 
     def _find_among(
         self,
