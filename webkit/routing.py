@@ -175,15 +175,15 @@ class RouteTable(Unlisted):
         texts: Sequence[str] = ()
         # PERF: most paths with parameters have one, which is the last segment, or all of the rest below a mounted
         # folder or service. Either takes a third of the time that the tree takes.
-        start = path.rfind("/") + 1
-        last = path[start:]
-        leaf = self._leaves.get(path[:start])
-        if leaf is not None and leaf.test(last) is not None and last not in leaf.others:
-            entries, texts = leaf.entries, (last,)
-        elif self._has_rests:
+        if self._has_rests:
             rest = self._only_rest or self._rests.get(path[1 : path.find("/", 1)])
             if rest is not None and path.startswith(rest.prefix) and len(path) >= rest.least:
                 entries, texts = (rest,), (path[len(rest.prefix) :],)
+        if not entries and self._leaves:
+            start = path.rfind("/") + 1
+            leaf = self._leaves.get(path[:start])
+            if leaf is not None and leaf.test(last := path[start:]) is not None and last not in leaf.others:
+                entries, texts = leaf.entries, (last,)
         if not entries:
             entries, texts = (self._matcher or self._prepared_matcher()).sole(path)
         if "%" in path:

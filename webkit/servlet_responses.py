@@ -33,15 +33,15 @@ class AsyncResponse(AbstractAsyncHTTPServletResponse):
     # PERF: no slots: Python makes objects without them faster, and what few need is not set for each.
     _status = 200
     _reason: str | None = None
+    _headers: CIMultiDict[str] | None = None
     _is_events = False
+    _is_waiting = False
     #: Bytes of the body that were announced and are still to come; ``None`` for any number.
     _left: int | None = None
 
     def __init__(self, request: web.Request, binding: Binding) -> None:
         self._request = request
         self._binding = binding
-        self._headers: CIMultiDict[str] | None = None
-        self._is_waiting = False
         #: What is sent, from the headers on.
         self.response: web.StreamResponse | None = None
         #: Whether the whole answer is there, and was sent or is about to be.

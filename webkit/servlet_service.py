@@ -293,8 +293,8 @@ class ServletService:
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
         """Answer *request*; the route ends with the path behind the mount."""
-        match_info = request.match_info
-        route = match_info.route
+        match_info: Any = request.match_info
+        route = match_info.table_route
         mount = self._mounts.get(route)
         if mount is None:
             mount = self._learn(request, route)
