@@ -178,6 +178,38 @@ async def test_what_is_unusual_about_a_request_is_treated_as_under_any_runner(
     assert answer.startswith(f"HTTP/1.1 {status} ".encode()), answer[:200]
 
 
+@pytest.mark.parametrize("accept", ["text/plain", "text/html", "application/problem+json"])
+@pytest.mark.parametrize(
+    ("method", "path", "status"), [("GET", "/nowhere", 404), ("GET", "/users/x", 404), ("POST", "/about", 405)]
+)
+async def test_a_miss_has_the_same_answer_on_either_way(method: str, path: str, status: int, accept: str) -> None:
+    answers = []
+    for add in (lambda app: None, _add_route_of_aiohttp):
+        app = _make()
+        add(app)
+        async with run_by_webkit(app) as client:
+            await client.get("/about")
+            with Watched() as watched:
+                got = await client.request(method, path, headers={"Accept": accept})
+        assert got.status == status
+        assert watched.has_asked_router == (add is _add_route_of_aiohttp)
+        answers.append((got.text, {name: value for name, value in got.headers.items() if name != "Date"}))
+    assert answers[0] == answers[1]
+
+
+async def test_a_miss_is_told_from_a_route_that_says_404() -> None:
+    app = Application(debug=True)
+
+    @app.get("/gone")
+    async def gone() -> None:
+        raise web.HTTPNotFound
+
+    async with run_by_webkit(app) as client:
+        for _ in range(2):
+            assert "No route matched" in (await client.get("/nowhere", headers={"Accept": "text/html"})).text
+            assert "The route" in (await client.get("/gone", headers={"Accept": "text/html"})).text
+
+
 async def test_each_request_has_an_id_of_its_own_and_its_own_match() -> None:
     app = Application()
     seen: list[tuple[str, int, web.Application, str | None]] = []
