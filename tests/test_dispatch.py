@@ -1,7 +1,10 @@
 """The way from webkit's server to a route: past aiohttp's router where that has nothing but webkit's table."""
 
+import re
 import sys
 from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +13,9 @@ from aiohttp import web
 
 from tests.serving import Serve, run_by_webkit
 from webkit import REQUEST_ID, Application
+from webkit.routing import TrailingSlash
+
+_DATE = re.compile(rb"Date: [^\r]*\r\n")
 
 
 def _template_of(request: web.Request) -> str | None:
@@ -17,8 +23,8 @@ def _template_of(request: web.Request) -> str | None:
     return None if resource is None else str(resource.template)
 
 
-def _make() -> Application:
-    app = Application()
+def _make(trailing_slash: TrailingSlash = "strict") -> Application:
+    app = Application(trailing_slash=trailing_slash)
 
     @app.get("/users/{id:int}")
     async def show(id: int) -> dict[str, int]:
@@ -195,6 +201,53 @@ async def test_a_miss_has_the_same_answer_on_either_way(method: str, path: str, 
         assert watched.has_asked_router == (add is _add_route_of_aiohttp)
         answers.append((got.text, {name: value for name, value in got.headers.items() if name != "Date"}))
     assert answers[0] == answers[1]
+
+
+@pytest.mark.parametrize("target", ["/about", "/nowhere", "localhost:80"])
+async def test_a_connect_closes_the_connection(target: str) -> None:
+    async with run_by_webkit(_make()) as client:
+        await client.get("/about")
+        answer = await client.send(f"CONNECT {target} HTTP/1.1\r\nHost: localhost\r\n\r\n{_LAST}".encode())
+    assert answer.count(b"HTTP/1.1 ") == 1
+    assert b"Connection: close" in answer
+
+
+_LAST = "GET /about HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+_METHODS = ["GET", "HEAD", "POST", "OPTIONS", "DELETE", "CONNECT"]
+_TARGETS = [
+    "/about",
+    "/about/",
+    "/users/42?q=1",
+    "/users/x",
+    "/users/4%2F2",
+    "//about",
+    "*",
+    "http://localhost/about",
+    "a:80",
+]
+_HEADERS = [
+    "",
+    "Host: a b\r\n",
+    "Host: b\r\n",
+    "Expect: tea\r\n",
+    "Content-Encoding: gzip\r\n",
+    "Content-Length: 3\r\n",
+]
+
+
+@pytest.mark.parametrize("trailing_slash", ["strict", "redirect", "ignore"])
+async def test_either_way_sends_the_same_bytes(trailing_slash: TrailingSlash) -> None:
+    async with AsyncExitStack() as stack:
+        clients = []
+        for add in (lambda app: None, _add_folder):
+            app = _make(trailing_slash)
+            add(app)
+            clients.append(await stack.enter_async_context(run_by_webkit(app)))
+        for method, target, headers in product(_METHODS, _TARGETS, _HEADERS):
+            body = "abc" if "Length" in headers else ""
+            request = f"{method} {target} HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n{body}{_LAST}".encode()
+            alone, beside = [_DATE.sub(b"", await client.send(request)) for client in clients]
+            assert alone == beside != b"", request
 
 
 async def test_a_miss_is_told_from_a_route_that_says_404() -> None:

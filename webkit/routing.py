@@ -294,9 +294,11 @@ class RouteTable(Unlisted):
         Only for a table that is alone, and after :meth:`find_at_once`.
         """
         # PERF: who looks for holes in a server brings little else, and aiohttp takes twice as long to tell him.
-        if self._trailing_slash != "strict" or self.answer_miss is not None or not is_ordinary(request):
-            return None
         method = request.method
+        has_more = self._trailing_slash != "strict" or self.answer_miss is not None
+        # SECURITY: what follows a CONNECT need not be HTTP, so its miss closes the connection (see ``protocol``).
+        if has_more or method == "CONNECT" or not is_ordinary(request):
+            return None
         match, allowed = self.find(method, path)
         if match is None:
             error = web.HTTPMethodNotAllowed(method, allowed) if allowed else web.HTTPNotFound()
