@@ -20,7 +20,7 @@ async def run_to_end(request: web.Request, servlet: Awaitable[Any]) -> Any:
     """Give what *servlet* gives, which answers *request*.
 
     Raises:
-        CancelledError: it was cancelled, by anything but the leaving of its client.
+        asyncio.CancelledError: it was cancelled, by anything but the leaving of its client.
     """
     running = asyncio.ensure_future(servlet)
     has_left = False
