@@ -202,6 +202,7 @@ class _Parser:
         "_payload",
         "_used_framing",
         "message_consumed",
+        "set_upgraded",
     )
 
     def __init__(self, parser: Any, limits: Limits, connection: Connection | None = None) -> None:
@@ -211,7 +212,9 @@ class _Parser:
         self._used_framing: Framing | None = None
         self._payload: StreamReader | None = None
         self._has_failed = False
-        # PERF: as the parser has them, since each request comes here. Before 3.14.4 it is told of nothing it has given.
+        # PERF: as the parser has them, since each request comes here. Before 3.14.4 it is told of nothing it has given,
+        # and of each answer that nothing was upgraded.
+        self.set_upgraded: Callable[[bool], None] = parser.set_upgraded
         self._feed: Callable[[bytes], _Result] = parser.feed_data
         self.message_consumed: Callable[[], None] | None = getattr(parser, "message_consumed", None)
 
@@ -228,10 +231,6 @@ class _Parser:
     def pause_reading(self) -> None:
         """Do what the parser does."""
         self._parser.pause_reading()
-
-    def set_upgraded(self, val: bool) -> None:
-        """Do what the parser does."""
-        self._parser.set_upgraded(val)
 
     def feed_data(self, data: bytes) -> _Result:
         """Read *data*, and give the requests that begin in it with their bodies, as the parser does."""
