@@ -582,17 +582,23 @@ async def test_a_servlet_in_a_thread_that_has_not_begun_runs_although_its_client
         assert await asyncio.to_thread(over.wait, PATIENCE_S)
 
 
-async def test_a_servlet_whose_client_has_left_is_ended_by_a_middleware_all_the_same() -> None:
-    begun, cancelled = asyncio.Event(), asyncio.Event()
-    limit = asyncio.Event()
+class Waits:
+    """What answers nothing, and notes that it has *begun* and was *cancelled*."""
 
-    async def answer(request: AsyncRequest, response: AsyncResponse) -> None:
-        begun.set()
+    def __init__(self) -> None:
+        self.begun, self.cancelled = asyncio.Event(), asyncio.Event()
+
+    async def answer(self, request: AsyncRequest, response: AsyncResponse) -> None:
+        self.begun.set()
         try:
             await asyncio.Event().wait()
         except asyncio.CancelledError:
-            cancelled.set()
+            self.cancelled.set()
             raise
+
+
+async def test_a_servlet_whose_client_has_left_is_ended_by_a_middleware_all_the_same() -> None:
+    waits, limit = Waits(), asyncio.Event()
 
     async def give_up(request: web.Request, handler: Handler) -> web.StreamResponse:
         running = asyncio.create_task(limit.wait())
@@ -600,30 +606,21 @@ async def test_a_servlet_whose_client_has_left_is_ended_by_a_middleware_all_the_
         running.add_done_callback(lambda _: task and task.cancel())
         return await handler(request)
 
-    service = service_with(answer)
+    service = service_with(waits.answer)
     async with cancelling(service, give_up) as port:
-        await ask_and_leave(port, begun)
+        await ask_and_leave(port, waits.begun)
         limit.set()
         async with asyncio.timeout(PATIENCE_S):
-            await cancelled.wait()
+            await waits.cancelled.wait()
 
 
 async def test_a_server_that_stops_ends_servlets_where_it_cancels_handlers() -> None:
-    begun, cancelled = asyncio.Event(), asyncio.Event()
-
-    async def answer(request: AsyncRequest, response: AsyncResponse) -> None:
-        begun.set()
-        try:
-            await asyncio.Event().wait()
-        except asyncio.CancelledError:
-            cancelled.set()
-            raise
-
-    async with cancelling(service_with(answer)) as port:
+    waits = Waits()
+    async with cancelling(service_with(waits.answer)) as port:
         _, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(b"GET /it HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        await begun.wait()
-    assert cancelled.is_set()
+        await waits.begun.wait()
+    assert waits.cancelled.is_set()
     writer.close()
 
 

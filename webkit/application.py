@@ -92,14 +92,15 @@ class Application(RouteAdder, OldApplication, HotHost, State):
         self._streams = OpenStreams()
         #: The error boundary around everything.
         self.errors = Boundary(self.aiohttp, self.logger, inflates="auto_decompress" not in (handler_args or {}))
-        self._table = RouteTable(
+        #: The routes, for who serves them.
+        self.table = RouteTable(
             self.aiohttp.router,
             errors=self.errors,
             before_freeze=self._before_freeze,
             trailing_slash=trailing_slash,
         )
-        self._hot = HotMounts(self, self._table)
-        self.router = Router(self._table, self.aiohttp.router)
+        self._hot = HotMounts(self, self.table)
+        self.router = Router(self.table, self.aiohttp.router)
         self.middlewares = _Middlewares(self._install_boundary)
         self.on_startup = Signal("on_startup")
         self.on_shutdown = Signal("on_shutdown")
@@ -179,7 +180,7 @@ class Application(RouteAdder, OldApplication, HotHost, State):
             ConfigError: *thing* cannot be mounted, or is mounted or served already.
             RouteError: *path* is no literal path, or a route of *thing* is in conflict with another.
         """
-        self._table.check_open()
+        self.table.check_open()
         prefix = mount_prefix(path)
         if isinstance(thing, Application | web.Application):
             self._mount_application(prefix, thing, name)
@@ -202,7 +203,7 @@ class Application(RouteAdder, OldApplication, HotHost, State):
             ConfigError: *thing* is no application, or is mounted or served already.
             RouteError: *domain* is no host name, or has a ``*`` anywhere but at its beginning.
         """
-        self._table.check_open()
+        self.table.check_open()
         child = thing.aiohttp if isinstance(thing, Application) else thing
         self._check_child(child)
         self._install_boundary()
@@ -224,7 +225,7 @@ class Application(RouteAdder, OldApplication, HotHost, State):
         Raises:
             ConfigError: it is no feature.
         """
-        self._table.check_open()
+        self.table.check_open()
         if isinstance(feature, type) or not isinstance(feature, Feature):
             remedy = "app.mount(path, thing)" if isinstance(feature, Mountable) else "an object with setup(app)"
             raise ConfigError(f"{feature!r} is no feature; use takes {remedy}.")
@@ -247,7 +248,7 @@ class Application(RouteAdder, OldApplication, HotHost, State):
         """
 
         def decorate(handler: E) -> E:
-            self._table.check_open()
+            self.table.check_open()
             self.errors.add(what, handler)
             self._install_boundary()
             return handler
@@ -266,17 +267,12 @@ class Application(RouteAdder, OldApplication, HotHost, State):
         self.aiohttp.on_cleanup.append(lambda _: self.on_cleanup.send(self))
         self.aiohttp.on_response_prepare.append(self._on_prepare)
 
-    @property
-    def table(self) -> RouteTable:
-        """The routes, for who serves them."""
-        return self._table
-
     async def answer_unrouted(self, request: web.Request, miss: web.StreamResponse) -> web.StreamResponse:
         """Give what the middlewares answer to a request that no router was asked about; *miss* where they do not."""
-        if self._table.answer_miss is None:
+        if self.table.answer_miss is None:
             return miss  # it came through the boundary
         try:
-            return await self._table.answer_miss(request)
+            return await self.table.answer_miss(request)
         except web.HTTPException as error:
             return error
 
@@ -285,7 +281,7 @@ class Application(RouteAdder, OldApplication, HotHost, State):
         await self.on_startup.send(self)
         self._settle_boundary()
         # A mount further up has indexed everything anew, and the table must stay the last one.
-        self._table.move_to_end()
+        self.table.move_to_end()
 
     async def _on_shutdown(self, _: web.Application) -> None:
         try:
@@ -329,13 +325,13 @@ class Application(RouteAdder, OldApplication, HotHost, State):
             return
         has_boundary = self._boundary in self.aiohttp.middlewares
         is_alone = len(self.aiohttp.middlewares) == has_boundary and not self._has_children
-        if not is_alone or self._table.has_foreign_routes(with_folders=has_boundary):
+        if not is_alone or self.table.has_foreign_routes(with_folders=has_boundary):
             self._install_boundary()
         elif has_boundary:
             self.aiohttp.middlewares.remove(self._boundary)
 
     def _call_through(self, request: web.Request, handler: Handler) -> Awaitable[web.StreamResponse]:
-        if handler is self._table.call_inner:  # none of aiohttp's middlewares is in between
+        if handler is self.table.call_inner:  # none of aiohttp's middlewares is in between
             return request.match_info.route.chain(request)  # type: ignore[attr-defined, no-any-return]
         return self.errors.guard(compose(self.middlewares, handler))(request)
 
@@ -361,7 +357,7 @@ class Application(RouteAdder, OldApplication, HotHost, State):
         child = self._check_below(thing)
         self._install_boundary()
         self._has_children = True
-        point = MountPoint(self._table, prefix)
+        point = MountPoint(self.table, prefix)
         self.aiohttp.router.register_resource(point)
         point.target = self.aiohttp.add_subapp(prefix, child)
         self._adopt(thing, child, name)
@@ -424,7 +420,7 @@ class Application(RouteAdder, OldApplication, HotHost, State):
         return self.aiohttp.get(key, default)
 
     def __repr__(self) -> str:
-        return f"<webkit.Application {len(self._table.resources)} resources at {id(self):#x}>"
+        return f"<webkit.Application {len(self.table.resources)} resources at {id(self):#x}>"
 
 
 async def _raise_miss(request: web.Request) -> web.StreamResponse:
