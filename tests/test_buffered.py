@@ -1,7 +1,7 @@
 """``webkit.Response`` is aiohttp's: byte for byte on the wire, and in every attribute, whichever way it is sent.
 
-Three servers are asked the same: webkit on the short way, webkit where a hook wants to see every response (the long
-way), and plain aiohttp.
+Four servers are asked the same: webkit on the short way, webkit where a hook wants to see every response (the long
+way), webkit whose handlers answer with aiohttp's class, and plain aiohttp.
 """
 
 import asyncio
@@ -17,6 +17,8 @@ from typing import Any, Final
 
 import pytest
 from aiohttp import ClientConnectionResetError, hdrs, web
+from aiohttp.abc import AbstractAccessLogger
+from aiohttp.web_request import BaseRequest
 from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
@@ -45,6 +47,7 @@ class Way:
     """One server, what it answers with, and whether its last answer went the short way."""
 
     kind: type[web.Response]
+    is_ours: bool = True
     make: Make = field(default=lambda kind: kind(text="first"))
     client: Client = field(init=False)
     requests: list[web.Request] = field(default_factory=list)
@@ -56,7 +59,7 @@ class Way:
             self.requests.append(request)
             return self.make(self.kind)
 
-        app: Any = Application() if self.kind is Response else web.Application()
+        app: Any = Application() if self.is_ours else web.Application()
         if is_watched:
             app.on_response_prepare.append(hook)
         app.router.add_route("*", "/", answer)
@@ -76,29 +79,33 @@ class Way:
 
 
 class Ways:
-    """All three."""
+    """All four."""
 
     def __init__(self) -> None:
-        self.short, self.long, self.plain = Way(Response), Way(Response), Way(web.Response)
+        self.short, self.long, self.foreign = Way(Response), Way(Response), Way(web.Response)
+        self.plain = Way(web.Response, is_ours=False)
 
     @asynccontextmanager
     async def serve(self, runner: str) -> AsyncIterator["Ways"]:
         async with AsyncExitStack() as stack:
-            for way in (self.short, self.long, self.plain):
+            for way in self._all:
                 running = run_by_aiohttp if way is self.plain else RUNNERS[runner]
                 way.client = await stack.enter_async_context(running(way.build(is_watched=way is self.long)))
                 # Whether anybody is watching is known with the first answer.
                 await way.ask()
             yield self
 
-    async def ask(self, make: Make, request: bytes = GET) -> tuple[bytes, bytes, bytes]:
-        """Answer *request* in all three ways with the response that is made by *make*."""
-        answers = []
-        for way in (self.short, self.long, self.plain):
+    @property
+    def _all(self) -> tuple[Way, ...]:
+        return self.short, self.long, self.foreign, self.plain
+
+    async def ask(self, make: Make, request: bytes = GET) -> tuple[bytes, bytes]:
+        """Answer *request* with the response that is made by *make*: as webkit does in all its ways, and as aiohttp."""
+        for way in self._all:
             way.make = make
-            answers.append(await way.ask(request))
-        short, long, plain = answers
-        return short, long, plain
+        short, long, foreign, plain = [await way.ask(request) for way in self._all]
+        assert short == long == foreign
+        return short, plain
 
 
 @pytest.fixture(params=RUNNERS)
@@ -147,9 +154,9 @@ async def test_a_class_of_ones_own_goes_the_short_way_too(serve: Serve) -> None:
     ids=lambda options: str(options)[:60],
 )
 async def test_the_short_way_sends_what_aiohttp_sends(ways: Ways, options: dict[str, Any]) -> None:
-    short, long, plain = await ways.ask(lambda kind: kind(**options))
-    assert short == long == plain != b""
-    assert (ways.short.was_short, ways.long.was_short) == (True, False)
+    ours, plain = await ways.ask(lambda kind: kind(**options))
+    assert ours == plain != b""
+    assert [way.was_short for way in (ways.short, ways.foreign, ways.long)] == [True, True, False]
 
 
 def _closed(kind: type[web.Response]) -> web.Response:
@@ -199,8 +206,8 @@ def _touched(change: Callable[[web.Response], object]) -> Make:
     ],
 )
 async def test_what_is_more_than_a_status_a_type_and_a_body_is_sent_as_by_aiohttp(ways: Ways, make: Make) -> None:
-    short, long, plain = await ways.ask(make)
-    assert short == long == plain != b""
+    ours, plain = await ways.ask(make)
+    assert ours == plain != b""
     assert not ways.long.was_short
 
 
@@ -215,17 +222,16 @@ async def test_what_is_more_than_a_status_a_type_and_a_body_is_sent_as_by_aiohtt
     ],
 )
 async def test_a_request_that_is_not_ordinary_is_answered_as_by_aiohttp(ways: Ways, request_: bytes) -> None:
-    short, long, plain = await ways.ask(lambda kind: kind(text="text"), request_)
-    assert short == long
+    ours, plain = await ways.ask(lambda kind: kind(text="text"), request_)
     # aiohttp invites the body though nobody reads it, webkit does not.
-    assert short == plain.removeprefix(b"HTTP/1.1 100 Continue\r\n\r\n")
+    assert ours == plain.removeprefix(b"HTTP/1.1 100 Continue\r\n\r\n")
     assert not ways.short.was_short
 
 
 async def test_a_body_that_nobody_reads_is_no_hindrance(ways: Ways) -> None:
     request = b"POST / HTTP/1.1\r\nHost: example.org\r\nContent-Length: 5\r\n\r\nhello"
-    short, long, plain = await ways.ask(lambda kind: kind(text="text"), request)
-    assert short == long == plain != b""
+    ours, plain = await ways.ask(lambda kind: kind(text="text"), request)
+    assert ours == plain != b""
     assert ways.short.was_short
 
 
@@ -272,7 +278,7 @@ _CHANGES: Final[dict[str, Callable[[web.Response], object]]] = {
 
 
 @pytest.fixture(scope="module", params=RUNNERS)
-def ask(request: pytest.FixtureRequest) -> Iterator[Callable[[Make, bytes], tuple[bytes, bytes, bytes]]]:
+def ask(request: pytest.FixtureRequest) -> Iterator[Callable[[Make, bytes], tuple[bytes, bytes]]]:
     with asyncio.Runner() as runner:
         stack = AsyncExitStack()
         ways = runner.run(stack.enter_async_context(Ways().serve(request.param)))
@@ -283,8 +289,8 @@ def ask(request: pytest.FixtureRequest) -> Iterator[Callable[[Make, bytes], tupl
 @settings(suppress_health_check=[HealthCheck.too_slow])
 @given(body=_BODIES, options=_OPTIONS, changes=st.sets(st.sampled_from(sorted(_CHANGES)), max_size=3), line=_LINES)
 @example(body={"text": "x"}, options={"content_type": "text/html"}, changes=set(), line=GET)
-def test_any_response_is_the_same_bytes_in_all_three_ways(
-    ask: Callable[[Make, bytes], tuple[bytes, bytes, bytes]],
+def test_any_response_is_the_same_bytes_in_all_ways(
+    ask: Callable[[Make, bytes], tuple[bytes, bytes]],
     body: dict[str, Any] | None,
     options: dict[str, Any],
     changes: set[str],
@@ -307,8 +313,8 @@ def test_any_response_is_the_same_bytes_in_all_three_ways(
         assert refusals[0] == refusals[1]
         return
     assume(body is not None or not {"gzip", "negotiated"} & changes)  # aiohttp cannot compress what is not there
-    short, long, plain = ask(make, line)
-    assert short == long == plain != b""
+    ours, plain = ask(make, line)
+    assert ours == plain != b""
 
 
 # Attributes: whatever an answer is asked before, between and behind its two steps, it says what aiohttp's says
@@ -616,9 +622,12 @@ async def test_what_a_middleware_does_with_an_answer_is_what_it_does_in_aiohttp(
     assert ours.replace(b"a=1; HttpOnly; Path=/; SameSite=Lax", b"a=1; Path=/") == theirs != b""
 
 
+@pytest.mark.parametrize("kind", [Response, web.Response])
 @pytest.mark.parametrize("is_short", [True, False], ids=["short", "long"])
-async def test_a_response_is_sent_once(serve: Serve, is_short: bool) -> None:
-    cached = Response(text="cached", headers={} if is_short else {"X-A": "1"})
+async def test_a_response_is_sent_once(serve: Serve, is_short: bool, kind: type[web.Response]) -> None:
+    cached = kind(text="cached")
+    if not is_short:
+        cached.cookies["a"] = "1"
     app = Application()
     app.get("/")(lambda: "text")
     app.get("/cached")(lambda: cached)
@@ -764,6 +773,32 @@ async def test_the_access_log_knows_what_was_sent(caplog: pytest.LogCaptureFixtu
     assert [line for line in lines if line.startswith("200")] == [
         f"200 {len(answer)} application/json 8 - {server}" for answer in answers
     ]
+
+
+async def test_what_a_response_of_aiohttp_keeps_is_there_for_the_access_log(serve: Serve) -> None:
+    key = web.ResponseKey("key", str)
+    seen = []
+
+    class Logger(AbstractAccessLogger):
+        def log(self, request: BaseRequest, response: web.StreamResponse, time: float) -> None:
+            seen.append(response.get(key))
+
+    async def answer() -> web.Response:
+        response = web.Response(text="text")
+        response[key] = "kept"
+        return response
+
+    app = Application()
+    app.get("/")(answer)
+    runner = web.AppRunner(app.aiohttp, access_log=logging.getLogger("tests.buffered"), access_log_class=Logger)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    client = Client(None, f"http://127.0.0.1:{runner.addresses[0][1]}")  # type: ignore[arg-type]
+    try:
+        await client.send(GET + GET + _LAST)
+    finally:
+        await runner.cleanup()
+    assert seen == ["kept", "kept", None]
 
 
 # What must not be sent

@@ -10,10 +10,20 @@ import msgspec
 from aiohttp import web
 from yarl import URL
 
-from webkit.buffered import Response, answer_json, answer_octets, answer_same, answer_text, check_headers
+from webkit.buffered import (
+    SENT,
+    Response,
+    answer_as,
+    answer_json,
+    answer_octets,
+    answer_same,
+    answer_text,
+    check_headers,
+)
 
 __all__ = [
     "HEADERS_ONLY",
+    "LAST_MAKERS",
     "MAKERS",
     "PREPARED",
     "RUNNING",
@@ -101,7 +111,7 @@ def add_cookie(
 
 def _answer_own(response: web.Response) -> web.Response | None:
     """Answer with *response*, one of aiohttp's, if it is new (``ValueError`` for its headers)."""
-    if response.prepared:
+    if response.prepared or len(response):  # what it keeps may tell that it was sent
         return None
     check_headers(response)
     return response
@@ -117,15 +127,19 @@ MAKERS: Final[dict[type, Callable[[Any], web.Response | None]]] = {
     Response: answer_same,
     web.Response: _answer_own,
 }
+#: The same for who is the last to see the response, so that it can be another object.
+LAST_MAKERS: Final = {**MAKERS, web.Response: answer_as}
 
 
 @lru_cache(maxsize=1024)
 def _find_maker(kind: type) -> Callable[[Any], web.Response | None] | None:
     """Give what makes responses of all results of one class; most classes of an application are Structs."""
     is_record = issubclass(kind, msgspec.Struct) or is_dataclass(kind)
-    if is_record and not issubclass(kind, Renderable) and not hasattr(kind, "__html__"):
-        return answer_json
-    return MAKERS.get(kind)
+    if not is_record or issubclass(kind, Renderable) or hasattr(kind, "__html__"):
+        return MAKERS.get(kind)
+    if len(MAKERS) < _MOST_KINDS:
+        MAKERS[kind] = LAST_MAKERS[kind] = answer_json  # PERF: 2 % of a request that answers with a Struct
+    return answer_json
 
 
 async def make_response(result: Any, request: web.Request, origin: str) -> web.StreamResponse:
@@ -139,10 +153,7 @@ async def make_response(result: Any, request: web.Request, origin: str) -> web.S
         HTTPException: the handler returned one.
         TypeError: anything else, or a response that cannot answer *request*; the message names the handler (*origin*).
     """
-    kind = result.__class__
-    make = _find_maker(kind)
-    if make is not None and len(MAKERS) < _MOST_KINDS:
-        MAKERS[kind] = make  # PERF: the next one goes the short way: 2 % of a request that answers with a Struct
+    make = _find_maker(result.__class__)
     if make is not None and getattr(request.match_info, "is_quick", False) and (quick := make(result)) is not None:
         return quick
     if isinstance(result, web.HTTPException):
@@ -172,7 +183,8 @@ def check_response(response: web.StreamResponse, request: web.Request, origin: s
     begun: web.StreamResponse | None = request.get(PREPARED)
     if response is begun:
         return
-    if response.prepared and _is_of_another(response, request):
+    was_replaced = response.__class__ is web.Response and SENT in response
+    if was_replaced or (response.prepared and _is_of_another(response, request)):
         # aiohttp would send nothing for it, and the client would wait for ever.
         raise TypeError(f"{origin} {verb} a response that was sent already. Make a new one for each request.")
     # One that went the short way was noted by nobody.
