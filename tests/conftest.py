@@ -1,5 +1,6 @@
 """What all tests share: the installed browser, rules for property tests, markers, and CI's rule that nothing skips."""
 
+import faulthandler
 import os
 import shutil
 import signal
@@ -24,6 +25,9 @@ CHROMIUM_ARGUMENTS = (
     "--disable-sync",
     "--no-first-run",
 )
+
+# How long the process may take to end behind the last test.
+EXIT_S = 60
 
 # A deadline measures the machine, not the code, and so does the check that examples are made fast enough.
 # HYPOTHESIS_PROFILE=long is for one property test at a time: about ten minutes for that of tests/test_parameters.py.
@@ -83,6 +87,11 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         (needed,) = marker.args
         if Version(aiohttp.__version__) < Version(needed):
             pytest.skip(f"This needs aiohttp {needed}, and {aiohttp.__version__} is installed.")
+
+
+def pytest_unconfigure() -> None:
+    """Do not wait for ever for threads that tests have left: tell what they do."""
+    faulthandler.dump_traceback_later(EXIT_S, exit=True, file=2)  # the standard error
 
 
 def list_skipped(config: pytest.Config) -> list[str]:

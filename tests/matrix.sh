@@ -5,12 +5,12 @@
 #            is executed, so nothing that it does may hang on one
 #   newest   the newest Python here with the newest aiohttp
 #
-# The legs run side by side, and what each has to say is printed when both are over. Browser and documentation stay out:
+# The legs run side by side, and each line says whose it is. Browser and documentation stay out:
 # `make test` has them, and these versions hardly touch them. Each leg has a virtual
 # environment of its own in .venv-matrix, with a stamp as in .venv; after `make clean` newer packages are looked for.
 set -euo pipefail
-said=$(mktemp -d)
-trap 'rm -rf "$said"' EXIT
+results=$(mktemp -d)
+trap 'rm -rf "$results"' EXIT
 trap 'kill $(jobs -p) 2>/dev/null; exit 130' INT TERM
 cd "$(dirname "$0")/.."
 
@@ -51,7 +51,7 @@ run_leg() {
         PYTHONOPTIMIZE=$optimize "$folder/bin/python" -m pytest --ignore tests/test_docs.py \
             -W "ignore:assertions not in test modules:pytest.PytestConfigWarning" "$@" && result=passed
     fi
-    printf '%-7s %-8s %-8s %-6s %s\n' "$name" "$version" "$aiohttp" "${optimize:+-O}" "$result" >"$said/$name.line"
+    printf '%-7s %-8s %-8s %-6s %s\n' "$name" "$version" "$aiohttp" "${optimize:+-O}" "$result" >"$results/$name.line"
 }
 
 interpreters=$(list_interpreters)
@@ -62,11 +62,10 @@ fi
 
 # What needs a newer aiohttp is left out by name: in CI nothing may skip.
 run_leg oldest "$(head -n 1 <<<"$interpreters")" "aiohttp==$OLDEST_AIOHTTP" 1 \
-    -m "not browser and not needs_aiohttp" "$@" >"$said/oldest" 2>&1 &
-run_leg newest "$(tail -n 1 <<<"$interpreters")" aiohttp "" -m "not browser" "$@" >"$said/newest" 2>&1 &
+    -m "not browser and not needs_aiohttp" "$@" 2>&1 | sed -u "s/^/oldest: /" &
+run_leg newest "$(tail -n 1 <<<"$interpreters")" aiohttp "" -m "not browser" "$@" 2>&1 | sed -u "s/^/newest: /" &
 wait
 
-cat "$said/oldest" "$said/newest"
 printf '\n%-7s %-8s %-8s %-6s %s\n' leg Python aiohttp flags result
-cat "$said/oldest.line" "$said/newest.line"
-[ "$(cat "$said"/*.line | grep -c ' passed$')" = 2 ]
+cat "$results/oldest.line" "$results/newest.line"
+[ "$(cat "$results"/*.line | grep -c ' passed$')" = 2 ]

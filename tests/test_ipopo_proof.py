@@ -54,6 +54,8 @@ SKIPPED = {
 # They take a minute; on a machine that does much else, some more.
 PATIENCE_S = 600
 
+pytestmark = pytest.mark.timeout(3 * PATIENCE_S)  # fetched, waited for others that run them, run
+
 
 def fetch(folder: Path) -> Path:
     """Fetch the source distribution with pip, unpack it, and give its root; without a network, skip (CI: fail)."""
