@@ -68,7 +68,7 @@ class Verdict:
         return "met, and the goal" if reached else "met"
 
 
-def _cpu(what: str, key: str, at_most: float, goal: float) -> Floor:
+def _cpu(what: str, key: str, at_most: float, goal: float | None = None) -> Floor:
     """Bound the processor time of webkit, as a part of bare aiohttp's."""
     of, to = Figure(f"cpu:{key}", WEBKIT), Figure(f"cpu:{key}", AIOHTTP)
     return Floor(title=f"processor time, {what}: webkit / bare aiohttp", of=of, to=to, at_most=at_most, goal=goal)
@@ -93,6 +93,7 @@ FLOORS: Final = (
     _cpu("text", "text", 0.80, 0.70),
     _cpu("JSON", "json", 0.72, 0.65),
     _cpu("parameter", "parameter", 0.72, 0.65),
+    _cpu("text, as aiohttp's web.Response", "response", 1),
     _cpu("access log", "log", 0.40, 0.33),
     _cpu("5 middlewares", "middlewares-5", 0.70, 0.62),
     Floor(

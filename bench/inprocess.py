@@ -115,6 +115,7 @@ class InProcess:
             if workload.name != "static":  # the kernel sends files, and there is none here
                 await self._compare(f"cpu:{workload.name}", workload.title, workload, _apps())
         await self._compare("cpu:log", f"{PARAMETER.title}, access log", PARAMETER, _apps(), access_log=True)
+        await self._compare("cpu:response", "text, as aiohttp's web.Response", TEXT_WORKLOAD, _responding())
         for count in _MIDDLEWARES:
             title = f"{PARAMETER.title}, {count} middlewares"
             await self._compare(f"cpu:middlewares-{count}", title, PARAMETER, _apps(count))
@@ -216,6 +217,14 @@ def _routed(paths: Sequence[str]) -> dict[str, AnyApplication]:
     for path in paths:
         kit.add_route("GET", path, _show_text)
         bare.router.add_route("GET", path, _show_text_barely)
+    return {WEBKIT: kit, AIOHTTP: bare}
+
+
+def _responding() -> dict[str, AnyApplication]:
+    """Make applications whose one handler is the same, as code that was written for aiohttp has it."""
+    kit, bare = Application(), web.Application()
+    for app in (kit, bare):
+        app.router.add_get("/", _show_text_barely)
     return {WEBKIT: kit, AIOHTTP: bare}
 
 

@@ -162,6 +162,7 @@ def test_the_in_process_part_measures_both_and_loses_no_line_of_their_logs(tmp_p
     by_key = {measurement.key: measurement for measurement in measurements}
     assert by_key.keys() >= {
         "cpu:text",
+        "cpu:response",
         "cpu:log",
         "cpu:middlewares-5",
         "cpu:shared-10",
@@ -279,7 +280,7 @@ def test_every_floor_is_about_something_that_a_whole_run_measures() -> None:
     measured |= {f"cpu:shared-{count}" for count in FULL.route_counts}
     measured |= {"websocket:echo", "websocket:memory"}
     measured |= {"speed:log", "cpu:log", "cpu:middlewares-5", "cpu:resolve", "import", "memory:connection"}
-    measured |= {"memory:stream", "event:streams", "servlet:request"}
+    measured |= {"memory:stream", "event:streams", "servlet:request", "cpu:response"}
     for floor in FLOORS:
         figures = [floor.of, floor.to] if floor.to is not None else [floor.of]
         assert {figure.key for figure in figures} <= measured
