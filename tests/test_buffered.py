@@ -622,6 +622,37 @@ async def test_what_a_middleware_does_with_an_answer_is_what_it_does_in_aiohttp(
     assert ours.replace(b"a=1; HttpOnly; Path=/; SameSite=Lax", b"a=1; Path=/") == theirs != b""
 
 
+@pytest.mark.parametrize("place", ["aiohttp", "around", "around webkit"])
+async def test_a_middleware_around_webkit_sees_the_very_response_that_the_handler_gave(place: str) -> None:
+    given: list[web.Response] = []
+
+    async def answer() -> web.Response:
+        given.append(web.Response(text="text"))
+        return given[-1]
+
+    async def look(request: web.Request, handler: Any) -> web.StreamResponse:
+        response = await handler(request)
+        assert response is given[-1]
+        response.set_cookie("a", "1")
+        return response
+
+    app = Application()
+    app.get("/sub/" if place == "aiohttp" else "/")(answer)
+    served: AnyApplication = app
+    if place == "aiohttp":
+        app.aiohttp.middlewares.append(web.middleware(look))
+    elif place == "around":
+        served = web.Application(middlewares=[web.middleware(look)])
+        served.add_subapp("/sub", app.aiohttp)
+    else:
+        served = Application(middlewares=[look])
+        served.mount("/sub", app)
+    async with run_by_aiohttp(served) as client:
+        for _ in range(3):
+            answer_ = await client.get("/sub/")
+            assert (answer_.status, answer_.headers.get("Set-Cookie")) == (200, "a=1; Path=/")
+
+
 @pytest.mark.parametrize("kind", [Response, web.Response])
 @pytest.mark.parametrize("is_short", [True, False], ids=["short", "long"])
 async def test_a_response_is_sent_once(serve: Serve, is_short: bool, kind: type[web.Response]) -> None:

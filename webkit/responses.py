@@ -128,7 +128,7 @@ MAKERS: Final[dict[type, Callable[[Any], web.Response | None]]] = {
     web.Response: _answer_own,
 }
 #: The same for who is the last to see the response, so that it can be another object.
-LAST_MAKERS: Final = {**MAKERS, web.Response: answer_as}
+LAST_MAKERS: Final[dict[type, Callable[[Any], web.Response | None]]] = {**MAKERS, web.Response: answer_as}
 
 
 @lru_cache(maxsize=1024)

@@ -22,6 +22,7 @@ from webkit.paths import normalize_literal, parse
 from webkit.refusals import REFUSAL, closing, pass_expectation, refuse
 from webkit.requests import APPLICATION
 from webkit.resources import DynamicResource, MatchInfo, Miss, OwnMiss, PlainResource, TableRoute
+from webkit.responses import LAST_MAKERS
 from webkit.types import Handler, Middleware
 
 __all__ = ["Frozen", "RouteTable", "TrailingSlash", "note_begun"]
@@ -225,6 +226,12 @@ class RouteTable(Unlisted):
         self._router.unindex_resource(self)
         self._router.index_resource(self)
 
+    def note_around(self, apps: Sequence[web.Application]) -> None:
+        """Note whether *apps*, which are around the routes, have somebody who wants to see responses."""
+        self.is_quiet = all(len(app.on_response_prepare) == (APPLICATION in app) for app in apps)
+        if len(apps) == 1 and not apps[0].middlewares:
+            self._errors.makers = LAST_MAKERS
+
     # What aiohttp's router asks of a resource.
 
     @property
@@ -420,4 +427,4 @@ def note_begun(request: web.Request) -> None:
         match_info.is_quick = False
         table = match_info.table_route.table
         if table.is_quiet is None:
-            table.is_quiet = all(len(app.on_response_prepare) == (APPLICATION in app) for app in match_info.apps)
+            table.note_around(match_info.apps)
