@@ -58,14 +58,20 @@ def test_what_aiohttp_has_a_rule_for_is_left_to_it(name: Any) -> None:
     assert lines_of([("X-A", "1"), (name, "1")]) is None
 
 
+def test_half_a_character_is_left_to_aiohttp_too() -> None:
+    assert lines_of([("X-A", "caf\udce9")]) is None
+
+
 def test_the_same_head_is_made_once() -> None:
     assert head_for(200, "application/json") is JSON
 
 
-@pytest.mark.parametrize("text", ["a\r\nb", "a\nb", "a\rb", "a\0b"])
-def test_what_would_end_a_header_is_refused(text: str) -> None:
+@pytest.mark.parametrize("text", ["a\r\nb", "a\nb", "a\rb", "a\0b", "\x01", "a\x08", "\x0b", "\x1fb", "a\x7fb"])
+def test_what_would_end_a_header_and_other_control_characters_are_refused(text: str) -> None:
     for name, value in ((text, "a"), ("X-A", text)):
-        with pytest.raises(ValueError, match="has a line break or a null byte"):
+        with pytest.raises(ValueError, match="has a control character"):
             check_header(name, value)
+        with pytest.raises(ValueError, match="has a control character"):
+            lines_of([("X-B", "1"), (name, value)])
     with pytest.raises(ValueError, match="Content-Type"):
         head_for(200, text)
