@@ -819,17 +819,23 @@ async def test_what_a_response_of_aiohttp_keeps_is_there_for_the_access_log(serv
         response[key] = "kept"
         return response
 
+    async def fail() -> None:
+        error = web.HTTPConflict()
+        error[key] = "kept too"
+        raise error
+
     app = Application()
     app.get("/")(answer)
+    app.get("/error")(fail)
     runner = web.AppRunner(app.aiohttp, access_log=logging.getLogger("tests.buffered"), access_log_class=Logger)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     client = Client(None, f"http://127.0.0.1:{runner.addresses[0][1]}")  # type: ignore[arg-type]
     try:
-        await client.send(GET + GET + _LAST)
+        await client.send(GET + GET + GET.replace(b"/ ", b"/error ") + _LAST)
     finally:
         await runner.cleanup()
-    assert seen == ["kept", "kept", None]
+    assert seen == ["kept", "kept", "kept too", None]
 
 
 # What must not be sent
@@ -1091,6 +1097,40 @@ async def test_an_error_is_the_same_bytes_whoever_is_around(serve: Serve, make: 
         answers.append(_DATE.sub(b"", await client.send(request * 2 + _LAST.replace(b"/last", b"/good"))))
     short, long = answers
     assert short == long != b""
+
+
+async def test_an_error_is_sent_once_whatever_the_request_was(serve: Serve) -> None:
+    """aiohttp sends nothing the second time. To work until a client sends HEAD would be worse than not to work."""
+    cached = web.HTTPConflict()
+    app = Application()
+    app.get("/")(lambda: "text")
+    app.get("/cached")(_raising(lambda: cached))
+    client = await serve(app)
+    await client.get("/")
+    assert [(await client.get("/cached")).status for _ in range(3)] == [409, 500, 500]
+
+
+async def test_an_error_of_ones_own_class_is_sent_as_it_says(serve: Serve) -> None:
+    ended = []
+
+    class Refused(web.HTTPForbidden):
+        async def prepare(self, request: BaseRequest) -> Any:
+            self.headers["X-Prepared"] = "1"
+            return await super().prepare(request)
+
+    class Noted(web.HTTPForbidden):
+        async def write_eof(self, data: bytes = b"") -> None:
+            ended.append(self.status)
+            await super().write_eof(data)
+
+    app = Application()
+    app.get("/refused")(_raising(Refused))
+    app.get("/noted")(_raising(Noted))
+    client = await serve(app)
+    for _ in range(3):
+        assert (await client.get("/refused")).headers["X-Prepared"] == "1"
+        assert (await client.get("/noted")).status == 403
+    assert ended == [403] * 3
 
 
 async def test_a_middleware_around_webkit_sees_errors_raised() -> None:

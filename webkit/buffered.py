@@ -366,7 +366,7 @@ def answer_error(error: web.HTTPException, shown: tuple[str, bytes] | None) -> R
         more = lines_of(pairs, ruled=RULED_IN_ERRORS)
         if more is None:
             raise ValueError(f"{error!r} has a header that is no text.")
-    response = _make(Response)
+    response = error[SENT] = _make(Response)
     response._head = head_for(error.status, "" if more else content_type, _VARYING if shown else b"")  # noqa: SLF001
     response._more = more or b""  # noqa: SLF001
     response._content = content  # noqa: SLF001

@@ -183,7 +183,7 @@ def check_response(response: web.StreamResponse, request: web.Request, origin: s
     begun: web.StreamResponse | None = request.get(PREPARED)
     if response is begun:
         return
-    was_replaced = response.__class__ is web.Response and SENT in response
+    was_replaced = not isinstance(response, Response) and SENT in response
     if was_replaced or (response.prepared and _is_of_another(response, request)):
         # aiohttp would send nothing for it, and the client would wait for ever.
         raise TypeError(f"{origin} {verb} a response that was sent already. Make a new one for each request.")
