@@ -21,7 +21,7 @@ from webkit.mountpoints import MountPoint, Resolved, Unlisted
 from webkit.paths import normalize_literal, parse
 from webkit.refusals import REFUSAL, closing, pass_expectation, refuse
 from webkit.requests import APPLICATION
-from webkit.resources import DynamicResource, MatchInfo, Miss, OwnMiss, PlainResource, TableRoute
+from webkit.resources import DynamicResource, MatchInfo, Miss, MissRoute, OwnMiss, PlainResource, TableRoute
 from webkit.responses import LAST_MAKERS
 from webkit.types import Handler, Middleware
 
@@ -96,7 +96,7 @@ class RouteTable(Unlisted):
         # Of no resource that anybody sees: they answer for paths that are no route's.
         nowhere = PlainResource(self, parse("/"))
         self._slash_route = TableRoute("*", _redirect_slash, nowhere)
-        self._missed = TableRoute("*", _raise_miss, nowhere)
+        self._missed = MissRoute("*", _raise_miss, nowhere)
         self._whole_server = TableRoute("OPTIONS", _answer_for_server, nowhere)
         self._refused = TableRoute("*", refuse, nowhere, expect_handler=pass_expectation)
         router.register_resource(self)
