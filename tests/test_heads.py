@@ -1,7 +1,7 @@
 """The heads of buffered responses, compared with what aiohttp says of time and status."""
 
 import re
-from email.utils import parsedate_to_datetime
+from email.utils import formatdate, parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any
 
@@ -29,6 +29,20 @@ def test_the_date_is_that_of_the_second(monkeypatch: pytest.MonkeyPatch) -> None
     for now in (1_000_000_000.9, 1_000_000_000.99, 1_000_000_001.0, 999_999_999.5):
         monkeypatch.setattr("time.time", lambda now=now: now)
         assert parsedate_to_datetime(dict(headers_in(put_together(JSON, b"", b"")))["Date"]).timestamp() == int(now)
+
+
+def test_a_head_that_another_thread_makes_meanwhile_has_the_date_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    meanwhile: list[bytes] = []
+
+    def write_date(now: int, *, usegmt: bool) -> str:
+        if not meanwhile:
+            meanwhile.append(b"")
+            meanwhile.append(put_together(JSON, b"", b""))
+        return formatdate(now, usegmt=usegmt)
+
+    monkeypatch.setattr("webkit.heads.formatdate", write_date)
+    monkeypatch.setattr("time.time", lambda: 1_234_567_890.5)
+    assert put_together(JSON, b"", b"") == meanwhile[1]
 
 
 @pytest.mark.parametrize("status", [100, 101, 103, 199, 204, 304])

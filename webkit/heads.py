@@ -83,8 +83,8 @@ class _Clock:
 
     def tick(self, now: int) -> None:
         """Go on to the second *now* of the epoch."""
-        self.second = now
         self.end = f"\r\nDate: {formatdate(now, usegmt=True)}\r\nServer: {SERVER_SOFTWARE}\r\n\r\n".encode()
+        self.second = now  # last: another thread, with a server of its own, believes it
 
 
 _clock: Final = _Clock()
