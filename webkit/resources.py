@@ -214,11 +214,11 @@ class TableRoute(web.ResourceRoute):
 
         *around* is put around all of it.
         """
-        inner = compose(self.middlewares, self._plain)
+        inner = compose(self.middlewares, self._plain, like=self.endpoint)
         if self.limits is not None:
             inner = _within(self.limits, inner)
         self.inner = inner
-        self.run = self._enter(errors, compose(middlewares, inner))
+        self.run = self._enter(errors, compose(middlewares, inner, like=self.endpoint))
         #: The same for the match that aiohttp has found.
         self.chain = errors.begin(self.run, inner)
         if around is not None:
