@@ -1188,7 +1188,7 @@ async def pass_on(request: web.Request, handler: Any) -> web.StreamResponse:
     return await handler(request)  # type: ignore[no-any-return]
 
 
-@pytest.mark.parametrize("moment", ["before", "after", "at startup", "at webkit's startup"])
+@pytest.mark.parametrize("moment", ["before", "after", "at startup", "at webkit's startup", "later"])
 async def test_a_package_that_adds_its_middleware_sees_every_answer(serve: Serve, moment: str) -> None:
     seen: list[str] = []
 
@@ -1211,6 +1211,8 @@ async def test_a_package_that_adds_its_middleware_sees_every_answer(serve: Serve
         await setup(app.aiohttp)
     if moment == "at startup":
         app.aiohttp.on_startup.insert(0, setup)
+    if moment == "later":
+        app.aiohttp.on_startup.append(setup)
     if moment == "at webkit's startup":
         app.on_startup.append(lambda app: setup(app.aiohttp))
     client = await serve(app)
@@ -1219,6 +1221,27 @@ async def test_a_package_that_adds_its_middleware_sees_every_answer(serve: Serve
         assert (await client.get("/error")).status == 409
         assert (await client.get("/missing")).text == "lost"
     assert seen == ["/", "/error", "/missing"] * 2
+
+
+async def test_what_a_package_adds_after_webkits_startup_is_behind_the_middlewares_too(serve: Serve) -> None:
+    async def refuse(request: web.Request, handler: Any) -> web.StreamResponse:
+        if request.path == "/secret":
+            raise web.HTTPForbidden
+        return await set_headers(request, handler)
+
+    async def secret(request: web.Request) -> web.Response:
+        return web.Response(text="secret")
+
+    async def setup(app: web.Application) -> None:
+        app.router.add_get("/secret", secret)
+
+    app = Application(middlewares=[refuse])
+    app.get("/")(lambda: "text")
+    app.aiohttp.on_startup.append(setup)
+    client = await serve(app)
+    for _ in range(2):
+        assert (await client.get("/secret")).status == 403
+        assert (await client.get("/")).headers["X-A"] == "1"
 
 
 @pytest.mark.parametrize("has_middleware", [True, False])
