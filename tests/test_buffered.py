@@ -1235,13 +1235,19 @@ async def test_what_a_package_adds_after_webkits_startup_is_behind_the_middlewar
     async def setup(app: web.Application) -> None:
         app.router.add_get("/secret", secret)
 
-    app = Application(middlewares=[refuse])
-    app.get("/")(lambda: "text")
-    app.aiohttp.on_startup.append(setup)
-    client = await serve(app)
-    for _ in range(2):
-        assert (await client.get("/secret")).status == 403
-        assert (await client.get("/")).headers["X-A"] == "1"
+    for is_later in (False, True):
+        app = Application(middlewares=[refuse])
+        app.get("/")(lambda: "text")
+        if is_later:
+            resource = app.aiohttp.router.add_resource("/secret")
+        else:
+            app.aiohttp.on_startup.append(setup)
+        client = await serve(app)
+        if is_later:
+            resource.add_route("GET", secret)
+        for _ in range(2):
+            assert (await client.get("/secret")).status == 403
+            assert (await client.get("/")).headers["X-A"] == "1"
 
 
 @pytest.mark.parametrize("has_middleware", [True, False])

@@ -216,9 +216,12 @@ class RouteTable(Unlisted):
         return None, allowed
 
     def has_foreign_routes(self, *, with_folders: bool) -> bool:
-        """Whether aiohttp's router has routes of its own, or folders where those count."""
+        """Whether aiohttp's router has routes of its own, or folders where those count.
+
+        A resource without routes counts too: aiohttp lets it have some at any time.
+        """
         ours = (Unlisted, PlainResource, DynamicResource)
-        foreign = [known for known in self._router.resources() if len(known) > 0 and not isinstance(known, ours)]
+        foreign = [known for known in self._router.resources() if not isinstance(known, ours)]
         return any(with_folders or not isinstance(known, web.StaticResource) for known in foreign)
 
     def move_to_end(self) -> None:
