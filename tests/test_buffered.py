@@ -622,6 +622,37 @@ async def test_what_a_middleware_does_with_an_answer_is_what_it_does_in_aiohttp(
     assert ours.replace(b"a=1; HttpOnly; Path=/; SameSite=Lax", b"a=1; Path=/") == theirs != b""
 
 
+@pytest.mark.parametrize("place", ["aiohttp", "around", "around webkit"])
+async def test_a_middleware_around_webkit_sees_the_very_response_that_the_handler_gave(place: str) -> None:
+    given: list[web.Response] = []
+
+    async def answer() -> web.Response:
+        given.append(web.Response(text="text"))
+        return given[-1]
+
+    async def look(request: web.Request, handler: Any) -> web.StreamResponse:
+        response = await handler(request)
+        assert response is given[-1]
+        response.set_cookie("a", "1")
+        return response
+
+    app = Application()
+    app.get("/sub/" if place == "aiohttp" else "/")(answer)
+    served: AnyApplication = app
+    if place == "aiohttp":
+        app.aiohttp.middlewares.append(web.middleware(look))
+    elif place == "around":
+        served = web.Application(middlewares=[web.middleware(look)])
+        served.add_subapp("/sub", app.aiohttp)
+    else:
+        served = Application(middlewares=[look])
+        served.mount("/sub", app)
+    async with run_by_aiohttp(served) as client:
+        for _ in range(3):
+            answer_ = await client.get("/sub/")
+            assert (answer_.status, answer_.headers.get("Set-Cookie")) == (200, "a=1; Path=/")
+
+
 @pytest.mark.parametrize("kind", [Response, web.Response])
 @pytest.mark.parametrize("is_short", [True, False], ids=["short", "long"])
 async def test_a_response_is_sent_once(serve: Serve, is_short: bool, kind: type[web.Response]) -> None:
@@ -788,17 +819,23 @@ async def test_what_a_response_of_aiohttp_keeps_is_there_for_the_access_log(serv
         response[key] = "kept"
         return response
 
+    async def fail() -> None:
+        error = web.HTTPConflict()
+        error[key] = "kept too"
+        raise error
+
     app = Application()
     app.get("/")(answer)
+    app.get("/error")(fail)
     runner = web.AppRunner(app.aiohttp, access_log=logging.getLogger("tests.buffered"), access_log_class=Logger)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     client = Client(None, f"http://127.0.0.1:{runner.addresses[0][1]}")  # type: ignore[arg-type]
     try:
-        await client.send(GET + GET + _LAST)
+        await client.send(GET + GET + GET.replace(b"/ ", b"/error ") + _LAST)
     finally:
         await runner.cleanup()
-    assert seen == ["kept", "kept", None]
+    assert seen == ["kept", "kept", "kept too", None]
 
 
 # What must not be sent
@@ -895,6 +932,22 @@ async def test_a_line_break_in_a_header_is_a_500_and_nothing_of_it_is_sent(
     assert b"Injected" not in answers
     assert answers.count(b"HTTP/1.1 ") == 2  # the connection goes on
     assert len([record for record in caplog.records if record.levelno >= logging.ERROR]) == 1
+
+
+@pytest.mark.parametrize("make", [_with_header, _with_header_name, _with_content_type, _of_aiohttp, _raised])
+@pytest.mark.parametrize("character", ["\x01", "\x1b", "\x7f"])
+async def test_nothing_is_sent_with_a_control_character_in_a_header(
+    serve: Serve, make: Callable[[str], web.Response], character: str
+) -> None:
+    app = Application()
+    app.get("/good")(lambda: "text")
+    app.get("/")(lambda: make(f"a{character}X-Injected"))
+    client = await serve(app)
+    for _ in range(2):
+        await client.send(_LAST.replace(b"/last", b"/good"))
+        answers = await client.send(GET + _LAST)
+        assert b"Injected" not in answers
+        assert b"200 OK" not in answers
 
 
 @pytest.mark.parametrize("text", BREAKS[:3], ids=["CRLF", "LF", "CR"])
@@ -1046,6 +1099,40 @@ async def test_an_error_is_the_same_bytes_whoever_is_around(serve: Serve, make: 
     assert short == long != b""
 
 
+async def test_an_error_is_sent_once_whatever_the_request_was(serve: Serve) -> None:
+    """aiohttp sends nothing the second time. To work until a client sends HEAD would be worse than not to work."""
+    cached = web.HTTPConflict()
+    app = Application()
+    app.get("/")(lambda: "text")
+    app.get("/cached")(_raising(lambda: cached))
+    client = await serve(app)
+    await client.get("/")
+    assert [(await client.get("/cached")).status for _ in range(3)] == [409, 500, 500]
+
+
+async def test_an_error_of_ones_own_class_is_sent_as_it_says(serve: Serve) -> None:
+    ended = []
+
+    class Refused(web.HTTPForbidden):
+        async def prepare(self, request: BaseRequest) -> Any:
+            self.headers["X-Prepared"] = "1"
+            return await super().prepare(request)
+
+    class Noted(web.HTTPForbidden):
+        async def write_eof(self, data: bytes = b"") -> None:
+            ended.append(self.status)
+            await super().write_eof(data)
+
+    app = Application()
+    app.get("/refused")(_raising(Refused))
+    app.get("/noted")(_raising(Noted))
+    client = await serve(app)
+    for _ in range(3):
+        assert (await client.get("/refused")).headers["X-Prepared"] == "1"
+        assert (await client.get("/noted")).status == 403
+    assert ended == [403] * 3
+
+
 async def test_a_middleware_around_webkit_sees_errors_raised() -> None:
     seen = []
 
@@ -1101,7 +1188,7 @@ async def pass_on(request: web.Request, handler: Any) -> web.StreamResponse:
     return await handler(request)  # type: ignore[no-any-return]
 
 
-@pytest.mark.parametrize("moment", ["before", "after", "at startup", "at webkit's startup"])
+@pytest.mark.parametrize("moment", ["before", "after", "at startup", "at webkit's startup", "later"])
 async def test_a_package_that_adds_its_middleware_sees_every_answer(serve: Serve, moment: str) -> None:
     seen: list[str] = []
 
@@ -1124,6 +1211,8 @@ async def test_a_package_that_adds_its_middleware_sees_every_answer(serve: Serve
         await setup(app.aiohttp)
     if moment == "at startup":
         app.aiohttp.on_startup.insert(0, setup)
+    if moment == "later":
+        app.aiohttp.on_startup.append(setup)
     if moment == "at webkit's startup":
         app.on_startup.append(lambda app: setup(app.aiohttp))
     client = await serve(app)
@@ -1132,6 +1221,33 @@ async def test_a_package_that_adds_its_middleware_sees_every_answer(serve: Serve
         assert (await client.get("/error")).status == 409
         assert (await client.get("/missing")).text == "lost"
     assert seen == ["/", "/error", "/missing"] * 2
+
+
+async def test_what_a_package_adds_after_webkits_startup_is_behind_the_middlewares_too(serve: Serve) -> None:
+    async def refuse(request: web.Request, handler: Any) -> web.StreamResponse:
+        if request.path == "/secret":
+            raise web.HTTPForbidden
+        return await set_headers(request, handler)
+
+    async def secret(request: web.Request) -> web.Response:
+        return web.Response(text="secret")
+
+    async def setup(app: web.Application) -> None:
+        app.router.add_get("/secret", secret)
+
+    for is_later in (False, True):
+        app = Application(middlewares=[refuse])
+        app.get("/")(lambda: "text")
+        if is_later:
+            resource = app.aiohttp.router.add_resource("/secret")
+        else:
+            app.aiohttp.on_startup.append(setup)
+        client = await serve(app)
+        if is_later:
+            resource.add_route("GET", secret)
+        for _ in range(2):
+            assert (await client.get("/secret")).status == 403
+            assert (await client.get("/")).headers["X-A"] == "1"
 
 
 @pytest.mark.parametrize("has_middleware", [True, False])

@@ -4,15 +4,19 @@ import re
 import sys
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
+from functools import wraps
 from itertools import product
 from pathlib import Path
 from typing import Any
 
 import pytest
-from aiohttp import web
+from aiohttp import HttpVersion11, web
+from aiohttp.test_utils import make_mocked_request
 
 from tests.serving import Serve, run_by_webkit
 from webkit import REQUEST_ID, Application
+from webkit.checks import GOOD_HOSTS
+from webkit.dispatch import make_dispatcher
 from webkit.routing import TrailingSlash
 
 _DATE = re.compile(rb"Date: [^\r]*\r\n")
@@ -261,6 +265,55 @@ async def test_a_miss_is_told_from_a_route_that_says_404() -> None:
         for _ in range(2):
             assert "No route matched" in (await client.get("/nowhere", headers={"Accept": "text/html"})).text
             assert "The route" in (await client.get("/gone", headers={"Accept": "text/html"})).text
+
+
+async def test_a_hook_that_counts_by_path_counts_a_miss_for_none(serve: Serve) -> None:
+    seen: list[tuple[str | None, Any]] = []
+    app = _make()
+
+    async def count(request: web.Request, response: web.StreamResponse) -> None:
+        match_info = request.match_info
+        assert match_info.get_info().get("http_exception") is match_info.http_exception
+        seen.append((_template_of(request), match_info.http_exception and match_info.http_exception.status))
+
+    app.on_response_prepare.append(count)
+    client = await serve(app)
+    for method, path in (("GET", "/about"), ("GET", "/nowhere"), ("PUT", "/about")):
+        await client.request(method, path)
+    assert seen == [("/about", None), (None, 404), (None, 405)]
+
+
+@pytest.mark.parametrize("is_wrapped", [True, False], ids=["wrapped", "replaced"])
+async def test_a_package_that_stands_in_for_aiohttps_router_sees_every_request(
+    monkeypatch: pytest.MonkeyPatch, is_wrapped: bool
+) -> None:
+    seen = []
+    original = web.UrlDispatcher.resolve
+
+    async def resolve(router: web.UrlDispatcher, request: web.Request) -> Any:
+        seen.append(request.path)
+        return await original(router, request)
+
+    monkeypatch.setattr(web.UrlDispatcher, "resolve", wraps(original)(resolve) if is_wrapped else resolve)
+    async with run_by_webkit(_make()) as client:
+        for path in ("/about", "/users/7", "/nowhere", "/about"):
+            await client.get(path)
+    assert seen == ["/about", "/users/7", "/nowhere", "/about"]
+
+
+async def test_a_package_that_stands_in_for_aiohttps_application_sees_every_request() -> None:
+    app = _make()
+    seen = []
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        seen.append(request)
+        return web.Response()
+
+    GOOD_HOSTS.add("example.org")
+    request: Any = make_mocked_request("GET", "/about", headers={"Host": "example.org"}, version=HttpVersion11)
+    app.aiohttp.freeze()
+    await make_dispatcher(app.aiohttp, handle, None)(request)
+    assert seen == [request]
 
 
 async def test_each_request_has_an_id_of_its_own_and_its_own_match() -> None:

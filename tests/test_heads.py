@@ -1,7 +1,7 @@
 """The heads of buffered responses, compared with what aiohttp says of time and status."""
 
 import re
-from email.utils import parsedate_to_datetime
+from email.utils import formatdate, parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any
 
@@ -31,6 +31,20 @@ def test_the_date_is_that_of_the_second(monkeypatch: pytest.MonkeyPatch) -> None
         assert parsedate_to_datetime(dict(headers_in(put_together(JSON, b"", b"")))["Date"]).timestamp() == int(now)
 
 
+def test_a_head_that_another_thread_makes_meanwhile_has_the_date_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    meanwhile: list[bytes] = []
+
+    def write_date(now: int, *, usegmt: bool) -> str:
+        if not meanwhile:
+            meanwhile.append(b"")
+            meanwhile.append(put_together(JSON, b"", b""))
+        return formatdate(now, usegmt=usegmt)
+
+    monkeypatch.setattr("webkit.heads.formatdate", write_date)
+    monkeypatch.setattr("time.time", lambda: 1_234_567_890.5)
+    assert put_together(JSON, b"", b"") == meanwhile[1]
+
+
 @pytest.mark.parametrize("status", [100, 101, 103, 199, 204, 304])
 def test_there_is_no_head_for_a_body_where_there_may_be_none(status: int) -> None:
     assert head_for(status, "text/plain").start == b""
@@ -58,14 +72,20 @@ def test_what_aiohttp_has_a_rule_for_is_left_to_it(name: Any) -> None:
     assert lines_of([("X-A", "1"), (name, "1")]) is None
 
 
+def test_half_a_character_is_left_to_aiohttp_too() -> None:
+    assert lines_of([("X-A", "caf\udce9")]) is None
+
+
 def test_the_same_head_is_made_once() -> None:
     assert head_for(200, "application/json") is JSON
 
 
-@pytest.mark.parametrize("text", ["a\r\nb", "a\nb", "a\rb", "a\0b"])
-def test_what_would_end_a_header_is_refused(text: str) -> None:
+@pytest.mark.parametrize("text", ["a\r\nb", "a\nb", "a\rb", "a\0b", "\x01", "a\x08", "\x0b", "\x1fb", "a\x7fb"])
+def test_what_would_end_a_header_and_other_control_characters_are_refused(text: str) -> None:
     for name, value in ((text, "a"), ("X-A", text)):
-        with pytest.raises(ValueError, match="has a line break or a null byte"):
+        with pytest.raises(ValueError, match="has a control character"):
             check_header(name, value)
+        with pytest.raises(ValueError, match="has a control character"):
+            lines_of([("X-B", "1"), (name, value)])
     with pytest.raises(ValueError, match="Content-Type"):
         head_for(200, text)

@@ -52,6 +52,12 @@ async def show(request: web.Request) -> web.Response:
     return web.Response(text="shown")
 
 
+def public(handler: Any) -> Any:
+    """Mark *handler*, a function or a class, for a middleware."""
+    handler.is_public = True
+    return handler
+
+
 # Order
 
 
@@ -127,6 +133,35 @@ async def test_a_middleware_sees_the_match_of_the_request(serve: Serve) -> None:
     await client.get("/7")
     await client.get("/missing")
     assert seen == [({"id": "7"}, True, True), ({}, True, True)]
+
+
+async def test_what_a_middleware_gets_has_name_and_attributes_of_the_handler(serve: Serve) -> None:
+    seen: list[tuple[str, bool]] = []
+
+    async def note(request: web.Request, handler: Any) -> web.StreamResponse:
+        seen.append((handler.__name__, getattr(handler, "is_public", False)))
+        return await handler(request)  # type: ignore[no-any-return]
+
+    @public
+    async def index(request: web.Request) -> str:
+        return "index"
+
+    class Base(web.View):
+        async def get(self) -> web.Response:
+            return web.Response(text="page")
+
+    class Page(public(Base)):  # type: ignore[misc]
+        """What it inherits counts too."""
+
+    app = Application(middlewares=[note, note])
+    app.add_get("/", index, middlewares=[note])
+    app.router.add_view("/page", Page)
+    app.add_get("/secret", show)
+    client = await serve(app)
+    for path, expected in (("/", ("index", True)), ("/page", ("Page", True)), ("/secret", ("show", False))):
+        seen.clear()
+        assert (await client.get(path)).status == 200
+        assert seen == [expected] * (3 if path == "/" else 2)
 
 
 async def test_what_a_middleware_returns_is_made_a_response_too(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:

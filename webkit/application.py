@@ -279,7 +279,7 @@ class Application(RouteAdder, OldApplication, HotHost, State):
     async def _on_startup(self, _: web.Application) -> None:
         self._hot.begin()
         await self.on_startup.send(self)
-        self._settle_boundary()
+        self._settle_boundary(is_last=self.aiohttp.on_startup[-1] == self._on_startup)
         # A mount further up has indexed everything anew, and the table must stay the last one.
         self.table.move_to_end()
 
@@ -314,11 +314,11 @@ class Application(RouteAdder, OldApplication, HotHost, State):
         if self._boundary not in self.aiohttp.middlewares:
             self.aiohttp.middlewares.insert(0, self._boundary)
 
-    def _settle_boundary(self) -> None:
+    def _settle_boundary(self, *, is_last: bool = True) -> None:
         """Decide, right before the application freezes, whether its requests come through aiohttp's middlewares.
 
-        What of aiohttp's is around or beside the routes has to: its errors and compressed bodies are treated as those
-        of all others. Where there is nothing of the kind, the routes have their chains, and misses have one.
+        What of aiohttp's is around or beside the routes has to: its errors and bodies are treated as all others are.
+        Where nothing is, nor can come any more (*is_last*), the routes have their chains, and misses have one.
         """
         # PERF: aiohttp's way to call a single middleware takes as long as five of webkit's.
         if self.aiohttp.pre_frozen:
@@ -327,7 +327,7 @@ class Application(RouteAdder, OldApplication, HotHost, State):
         is_alone = len(self.aiohttp.middlewares) == has_boundary and not self._has_children
         if not is_alone or self.table.has_foreign_routes(with_folders=has_boundary):
             self._install_boundary()
-        elif has_boundary:
+        elif has_boundary and is_last:
             self.aiohttp.middlewares.remove(self._boundary)
 
     def _call_through(self, request: web.Request, handler: Handler) -> Awaitable[web.StreamResponse]:

@@ -26,7 +26,7 @@ from webkit.expect import Invitation
 from webkit.faults import choose_shown, is_light
 from webkit.inflating import BrokenCoding, inflate_body
 from webkit.requests import APPLICATION, REQUEST_ID, new_request_id
-from webkit.responses import HEADERS_ONLY, LAST_MAKERS, PREPARED, RUNNING, check_response, make_response
+from webkit.responses import HEADERS_ONLY, MAKERS, PREPARED, RUNNING, check_response, make_response
 from webkit.types import Endpoint, ExpectHandler, Handler
 
 __all__ = ["Boundary", "Run", "meet_expectation", "seen_from"]
@@ -47,6 +47,8 @@ class Boundary:
         self._logger = logger
         self._inflates = inflates
         self._handlers: dict[int | type[BaseException], Endpoint] = {}
+        #: What becomes of the usual results; another object in the place of a response where nobody around sees it.
+        self.makers = MAKERS
 
     def add(self, what: int | type[BaseException], handler: Endpoint) -> None:
         """Answer *what*, a status or an exception class, with ``await handler(request, error)``.
@@ -111,7 +113,7 @@ class Boundary:
                     result = await function(request, **match_info.arguments)
                 else:
                     result = await function(**match_info.arguments)
-                make = LAST_MAKERS.get(result.__class__)
+                make = self.makers.get(result.__class__)
                 if make is not None and match_info.is_quick and (response := make(result)) is not None:
                     return response
                 return await make_response(result, request, origin)

@@ -357,16 +357,16 @@ def answer_error(error: web.HTTPException, shown: tuple[str, bytes] | None) -> R
     """Answer as *error*, which is light, does, in the form that was *shown* for it, if one was.
 
     Raises:
-        ValueError: a header has a line break or a null byte, or is no text.
+        ValueError: a header has a control character, or is no text.
     """
     content_type, content = shown or (error.headers[hdrs.CONTENT_TYPE], cast("bytes", error.body))
     more: bytes | None = b""
     if len(error.headers) > 1:
-        pairs = ((name, content_type if name == hdrs.CONTENT_TYPE else value) for name, value in error.headers.items())
+        pairs = [(name, content_type if name == hdrs.CONTENT_TYPE else value) for name, value in error.headers.items()]
         more = lines_of(pairs, ruled=RULED_IN_ERRORS)
         if more is None:
             raise ValueError(f"{error!r} has a header that is no text.")
-    response = _make(Response)
+    response = error[SENT] = _make(Response)
     response._head = head_for(error.status, "" if more else content_type, _VARYING if shown else b"")  # noqa: SLF001
     response._more = more or b""  # noqa: SLF001
     response._content = content  # noqa: SLF001
@@ -377,7 +377,7 @@ def answer_as(response: web.Response) -> Response | None:
     """Answer as *response*, one of aiohttp's that nobody sees any more, does; ``None`` where it is to be sent itself.
 
     Raises:
-        ValueError: a header has a line break or a null byte.
+        ValueError: a header has a control character.
     """
     # PERF: a quarter of a request that is answered with a response of aiohttp's.
     body, status, headers = response.body, response.status, response.headers

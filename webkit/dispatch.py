@@ -1,11 +1,13 @@
 """What aiohttp's server calls for each request: it gets an id, and goes to its route.
 
 That is the way through aiohttp's application and router, which ask the table of webkit's routes among others. Where
-they have no others to ask, the table is asked here, and what it does not know at once goes on to them.
+they have no others to ask, the table is asked here, and what it does not know at once goes on to them. All goes on to
+them where a package has put functions of its own in their place, to see every request, as Sentry does.
 """
 
 import re
 from collections.abc import Awaitable, Callable
+from types import MethodType
 from typing import Any, Final
 
 from aiohttp import web
@@ -27,6 +29,8 @@ def make_dispatcher(app: web.Application, handle: RequestHandler, header: str | 
     The id of a request is a new one, or what a trusted proxy has put into *header*.
     """
     table = app[APPLICATION].table if APPLICATION in app else None
+    if not (_is_aiohttps(handle) and _is_aiohttps(app.router.resolve)):
+        table = None
 
     # PERF: no coroutines, which would be one more for each request.
     def dispatch(request: web.Request, number: str | None = None) -> Awaitable[web.StreamResponse]:
@@ -49,3 +53,8 @@ def make_dispatcher(app: web.Application, handle: RequestHandler, header: str | 
         return dispatch(request, given if _REQUEST_ID.fullmatch(given) else None)
 
     return dispatch if header is None else dispatch_numbered
+
+
+def _is_aiohttps(method: Any) -> bool:
+    """Whether *method* is what aiohttp has written: what stands in for it may look like it in all but this."""
+    return type(method) is MethodType and method.__func__.__globals__["__name__"].startswith("aiohttp.")

@@ -22,6 +22,10 @@ def is_light(error: web.HTTPException) -> bool:
     """Whether *error* is new, and nothing but status, headers without rules of their own, and a body."""
     if error.keep_alive is not None or error.prepared or error.compression or error.chunked or error.cookies:
         return False
+    kind = error.__class__
+    # The access log may ask for what is kept in it, and a class of one's own may send more, or note that it was sent.
+    if len(error) or kind.prepare is not web.Response.prepare or kind.write_eof is not web.Response.write_eof:
+        return False
     headers, body = error.headers, error.body
     if error.reason != reason_of(error.status) or not isinstance(body, bytes) or not body:
         return False

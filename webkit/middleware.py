@@ -9,6 +9,7 @@ import inspect
 import warnings
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
+from functools import update_wrapper
 from typing import Any, Final
 from weakref import WeakSet
 
@@ -45,12 +46,17 @@ def from_factory(factory: Callable[[web.Application, Handler], Awaitable[Handler
     return _FromFactory(factory)
 
 
-def compose(middlewares: Sequence[Middleware], handler: Handler) -> Handler:
-    """Put *middlewares* around *handler*, the first listed outermost: nothing is left to decide for a request."""
+def compose(middlewares: Sequence[Middleware], handler: Handler, *, like: Any = None) -> Handler:
+    """Put *middlewares* around *handler*, the first listed outermost: nothing is left to decide for a request.
+
+    With *like*, the handler as it was written, what each of them gets has its name and its attributes, as in aiohttp.
+    """
     if any(isinstance(middleware, _FromFactory) for middleware in middlewares):
+        _look_like(like, handler)
         return lambda request: _call_with_factories(middlewares, handler, request)
     # Innermost first: each wrapper must already hold the handler it calls.
     for middleware in reversed(middlewares):
+        _look_like(like, handler)
         handler = _wrap(middleware, handler)
     return handler
 
@@ -80,6 +86,16 @@ class _FromFactory:
 
     def __repr__(self) -> str:
         return f"<middleware from factory {name_of(self._factory)}>"
+
+
+def _look_like(like: Any, handler: Handler) -> None:
+    """Give *handler* name and attributes of *like*, which may say what a middleware has to do: who may call it."""
+    if isinstance(like, type):
+        update_wrapper(handler, like, updated=())
+        attributes = {name: value for kind in reversed(like.__mro__) for name, value in vars(kind).items()}
+        vars(handler).update((name, value) for name, value in attributes.items() if not name.startswith("__"))
+    elif like is not None:
+        update_wrapper(handler, like)
 
 
 def _wrap(middleware: Middleware, handler: Handler) -> Handler:

@@ -28,7 +28,16 @@ from webkit.views import ViewBinding, bind_view
 if TYPE_CHECKING:
     from webkit.routing import RouteTable
 
-__all__ = ["INDEX_PREFIX", "DynamicResource", "MatchInfo", "Miss", "OwnMiss", "PlainResource", "TableRoute"]
+__all__ = [
+    "INDEX_PREFIX",
+    "DynamicResource",
+    "MatchInfo",
+    "Miss",
+    "MissRoute",
+    "OwnMiss",
+    "PlainResource",
+    "TableRoute",
+]
 
 # No path starts like this, so aiohttp's router never comes to the resources indexed under it.
 INDEX_PREFIX: Final = "webkit:"
@@ -68,6 +77,10 @@ class OwnMiss(MatchInfo):
     def http_exception(self) -> web.HTTPException:
         """The error."""
         return self.error
+
+    def get_info(self) -> Any:
+        """Describe it as aiohttp describes one of its own."""
+        return {"http_exception": self.error}
 
 
 class Miss(web.UrlMappingMatchInfo):
@@ -201,11 +214,11 @@ class TableRoute(web.ResourceRoute):
 
         *around* is put around all of it.
         """
-        inner = compose(self.middlewares, self._plain)
+        inner = compose(self.middlewares, self._plain, like=self.endpoint)
         if self.limits is not None:
             inner = _within(self.limits, inner)
         self.inner = inner
-        self.run = self._enter(errors, compose(middlewares, inner))
+        self.run = self._enter(errors, compose(middlewares, inner, like=self.endpoint))
         #: The same for the match that aiohttp has found.
         self.chain = errors.begin(self.run, inner)
         if around is not None:
@@ -232,6 +245,15 @@ class TableRoute(web.ResourceRoute):
             raise RouteError(f"{endpoint!r} is no handler; use a function, a callable object or a View class.")
         self._binding = bind(endpoint, template)
         return _call(self._binding)
+
+
+class MissRoute(TableRoute):
+    """The route of all misses, which is on no resource: whoever counts requests by their paths looks there."""
+
+    @property
+    def resource(self) -> None:
+        """None, as it is for aiohttp's."""
+        return None
 
 
 def _call(binding: Binding) -> Handler:

@@ -128,7 +128,7 @@ MAKERS: Final[dict[type, Callable[[Any], web.Response | None]]] = {
     web.Response: _answer_own,
 }
 #: The same for who is the last to see the response, so that it can be another object.
-LAST_MAKERS: Final = {**MAKERS, web.Response: answer_as}
+LAST_MAKERS: Final[dict[type, Callable[[Any], web.Response | None]]] = {**MAKERS, web.Response: answer_as}
 
 
 @lru_cache(maxsize=1024)
@@ -183,7 +183,7 @@ def check_response(response: web.StreamResponse, request: web.Request, origin: s
     begun: web.StreamResponse | None = request.get(PREPARED)
     if response is begun:
         return
-    was_replaced = response.__class__ is web.Response and SENT in response
+    was_replaced = not isinstance(response, Response) and SENT in response
     if was_replaced or (response.prepared and _is_of_another(response, request)):
         # aiohttp would send nothing for it, and the client would wait for ever.
         raise TypeError(f"{origin} {verb} a response that was sent already. Make a new one for each request.")

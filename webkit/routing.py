@@ -21,7 +21,8 @@ from webkit.mountpoints import MountPoint, Resolved, Unlisted
 from webkit.paths import normalize_literal, parse
 from webkit.refusals import REFUSAL, closing, pass_expectation, refuse
 from webkit.requests import APPLICATION
-from webkit.resources import DynamicResource, MatchInfo, Miss, OwnMiss, PlainResource, TableRoute
+from webkit.resources import DynamicResource, MatchInfo, Miss, MissRoute, OwnMiss, PlainResource, TableRoute
+from webkit.responses import LAST_MAKERS
 from webkit.types import Handler, Middleware
 
 __all__ = ["Frozen", "RouteTable", "TrailingSlash", "note_begun"]
@@ -95,7 +96,7 @@ class RouteTable(Unlisted):
         # Of no resource that anybody sees: they answer for paths that are no route's.
         nowhere = PlainResource(self, parse("/"))
         self._slash_route = TableRoute("*", _redirect_slash, nowhere)
-        self._missed = TableRoute("*", _raise_miss, nowhere)
+        self._missed = MissRoute("*", _raise_miss, nowhere)
         self._whole_server = TableRoute("OPTIONS", _answer_for_server, nowhere)
         self._refused = TableRoute("*", refuse, nowhere, expect_handler=pass_expectation)
         router.register_resource(self)
@@ -215,15 +216,24 @@ class RouteTable(Unlisted):
         return None, allowed
 
     def has_foreign_routes(self, *, with_folders: bool) -> bool:
-        """Whether aiohttp's router has routes of its own, or folders where those count."""
+        """Whether aiohttp's router has routes of its own, or folders where those count.
+
+        A resource without routes counts too: aiohttp lets it have some at any time.
+        """
         ours = (Unlisted, PlainResource, DynamicResource)
-        foreign = [known for known in self._router.resources() if len(known) > 0 and not isinstance(known, ours)]
+        foreign = [known for known in self._router.resources() if not isinstance(known, ours)]
         return any(with_folders or not isinstance(known, web.StaticResource) for known in foreign)
 
     def move_to_end(self) -> None:
         """Stand behind everything that aiohttp's router holds under the same key."""
         self._router.unindex_resource(self)
         self._router.index_resource(self)
+
+    def note_around(self, apps: Sequence[web.Application]) -> None:
+        """Note whether *apps*, which are around the routes, have somebody who wants to see responses."""
+        self.is_quiet = all(len(app.on_response_prepare) == (APPLICATION in app) for app in apps)
+        if len(apps) == 1 and not apps[0].middlewares:
+            self._errors.makers = LAST_MAKERS
 
     # What aiohttp's router asks of a resource.
 
@@ -420,4 +430,4 @@ def note_begun(request: web.Request) -> None:
         match_info.is_quick = False
         table = match_info.table_route.table
         if table.is_quiet is None:
-            table.is_quiet = all(len(app.on_response_prepare) == (APPLICATION in app) for app in match_info.apps)
+            table.note_around(match_info.apps)
