@@ -1,6 +1,7 @@
 """The benchmark: ``python -m bench.run [--quick] [--only PART ...] [--report]``. The package says how, and why so.
 
-Exits with 1 when a floor is missed, and with 2 when somebody does not answer as all have to.
+Exits with 1 when a floor is missed, or could not be measured where all of them should be, and with 2 when somebody does
+not answer as all have to.
 """
 
 import argparse
@@ -282,7 +283,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         if not options.only and not options.quick:
             publish(results)
     print(as_text(results))
-    return 1 if any(verdict.is_missed for verdict in judge(results.by_key)) else 0
+    return exit_code(results, is_whole=not options.only and not options.quick)
+
+
+def exit_code(results: Results, *, is_whole: bool) -> int:
+    """Give 1 where a floor is missed, or where a run that *is_whole* could not tell."""
+    return int(any(v.is_missed or (is_whole and v.ratio is None) for v in judge(results.by_key)))
 
 
 def measure(plan: Plan, parts: Sequence[str]) -> Results:

@@ -23,7 +23,7 @@ from bench.machine import Cores, Machine, choose_cores, memory_of, read_core_lis
 from bench.peers import AIOHTTP, COMPARED, IPOPO, PEERS, PLAIN, WEBKIT, aiohttp_app, webkit_app
 from bench.picture import draw
 from bench.results import Results
-from bench.run import FULL, LATEST, PAGE, PICTURE, QUICK, check_log
+from bench.run import FULL, LATEST, PAGE, PICTURE, QUICK, check_log, exit_code
 from bench.servers import Server
 from bench.servlets import load_while_changing
 from bench.wire import is_whole
@@ -286,6 +286,14 @@ def test_every_floor_is_about_something_that_a_whole_run_measures() -> None:
         assert {figure.key for figure in figures} <= measured
         assert {figure.contender for figure in figures} <= {*FULL.peers, PLAIN, IPOPO}
         assert (floor.at_most is None) != (floor.at_least is None)
+
+
+def test_a_whole_run_fails_where_a_floor_was_not_measured() -> None:
+    latest = Results.load(LATEST)
+    (key,) = {floor.of.key for floor in FLOORS if floor.of.key.startswith("import")}
+    part = replace(latest, measurements=[known for known in latest.measurements if known.key != key])
+    assert [exit_code(part, is_whole=is_whole) for is_whole in (True, False)] == [1, 0]
+    assert exit_code(latest, is_whole=True) == 0
 
 
 @pytest.mark.parametrize(
