@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TextIO
 
@@ -130,13 +131,13 @@ def test_what_is_more_than_the_memory_for_it_is_dropped_counted_and_reported(cap
     for _ in range(sent):
         pipe.lines.write(line)
     pipe.lines.write("the last")
-    received = 0
-    while not any("were lost" in message for message in caplog.messages):
-        received += pipe.read().count(b"\n")
-    while not pipe.lines.flush(0.05):
-        received += pipe.read().count(b"\n")
-    os.set_blocking(pipe.reader.fileno(), False)
-    received += (pipe.reader.read() or b"").count(b"\n")  # None: all of it was read before
+    # To its end: what comes last may be read before it is told that something was lost.
+    with ThreadPoolExecutor(1) as readers:
+        reading = readers.submit(pipe.reader.read)
+        is_written = pipe.lines.flush(PATIENCE_S)
+        pipe.stream.close()
+    assert is_written
+    received = reading.result().count(b"\n")
     (message,) = [message for message in caplog.messages if "were lost" in message]
     lost = sent + 1 - received
     assert lost > 0
