@@ -286,7 +286,7 @@ def test_a_process_ends_although_nobody_reads_its_standard_error() -> None:
 
 def test_a_signal_handler_may_write_at_any_moment(pipe: Pipe) -> None:
     before = signal.signal(signal.SIGALRM, lambda *_: pipe.lines.write("signal"))
-    signal.setitimer(signal.ITIMER_REAL, 0.0005, 0.0005)
+    time_limit = signal.setitimer(signal.ITIMER_REAL, 0.0005, 0.0005)  # that of pytest-timeout
     try:
         for number in range(20_000):
             pipe.lines.write(str(number))
@@ -295,6 +295,7 @@ def test_a_signal_handler_may_write_at_any_moment(pipe: Pipe) -> None:
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+        signal.setitimer(signal.ITIMER_REAL, *time_limit)
     lines = [line for line in pipe.read_lines(20_000) if line != "signal"]
     assert lines == [str(number) for number in range(len(lines))]
 
