@@ -317,6 +317,25 @@ def test_the_handler_writes_what_logging_writes_and_waits_for_errors(tmp_path: P
     assert traceback[-1].startswith("ZeroDivisionError")
 
 
+def test_an_error_behind_lines_that_were_lost_is_written_and_not_held_up_by_telling_that() -> None:
+    done = run_script(
+        "logging.basicConfig(level=logging.INFO, handlers=[StandardErrorHandler()])\n"
+        "whole, broken = sys.stderr, open(os.devnull)\n"  # one can only read from it
+        "sys.stderr = broken\n"
+        "logging.info('for nobody')\n"
+        "STANDARD_ERROR.flush()\n"
+        "sys.stderr = whole\n"
+        "logging.error('one')\n"
+        "logging.error('two')\n"
+        "os._exit(0)"
+    )
+    assert [line.partition(": ")[2] for line in done.stderr.splitlines()] == [
+        "one",
+        "1 lines of the log were lost: the standard error did not take them.",
+        "two",
+    ]
+
+
 def test_a_record_that_cannot_be_formatted_is_reported_as_logging_does(capsys: pytest.CaptureFixture[str]) -> None:
     record = logging.LogRecord("shop", logging.INFO, __file__, 1, "%d apples", ("three",), None)
     StandardErrorHandler().handle(record)
