@@ -4,7 +4,8 @@ import faulthandler
 import os
 import shutil
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Generator
+from typing import Any
 
 import aiohttp
 import hypothesis
@@ -26,8 +27,11 @@ CHROMIUM_ARGUMENTS = (
     "--no-first-run",
 )
 
-# How long the process may take to end behind the last test.
+# How long the process may take to end behind the last test, and a test behind its time limit.
 EXIT_S = 60
+
+# Where it is told what hangs: while tests run, pytest keeps what is written to the standard error itself.
+STANDARD_ERROR = pytest.StashKey[int]()
 
 # A deadline measures the machine, not the code, and so does the check that examples are made fast enough.
 # HYPOTHESIS_PROFILE=long is for one property test at a time: about ten minutes for that of tests/test_parameters.py.
@@ -68,7 +72,8 @@ async def browser(chromium: str) -> AsyncIterator[Browser]:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Explain the markers that let a run leave tests out by what they need."""
+    """Explain the markers that let a run leave tests out by what they need, and remember the standard error."""
+    config.stash[STANDARD_ERROR] = os.dup(2)
     config.addinivalue_line("markers", "browser: drives a browser. Every test with the fixture `chromium` has it.")
     config.addinivalue_line("markers", "needs_aiohttp(version): skips under an older aiohttp.")
 
@@ -87,6 +92,32 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         (needed,) = marker.args
         if Version(aiohttp.__version__) < Version(needed):
             pytest.skip(f"This needs aiohttp {needed}, and {aiohttp.__version__} is installed.")
+
+
+def end_later(item: pytest.Item, seconds: float) -> None:
+    """Tell what all threads do and end the process, unless *item* is through in time."""
+    faulthandler.dump_traceback_later(seconds, exit=True, file=item.config.stash[STANDARD_ERROR])
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_timeout_set_timer(item: pytest.Item, settings: Any) -> None:
+    """Do not wait for ever behind the time limit either: a loop that is closed waits for its threads."""
+    end_later(item, settings.timeout + EXIT_S)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_teardown(item: pytest.Item) -> None:
+    """Do the same where pytest-asyncio closes the loop; with a failure, pytest has forgotten what was to come later."""
+    end_later(item, EXIT_S)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol() -> Generator[None, object, object]:
+    """Let the next test have its own time."""
+    try:
+        return (yield)
+    finally:
+        faulthandler.cancel_dump_traceback_later()
 
 
 def pytest_unconfigure() -> None:

@@ -20,6 +20,15 @@ BROWSING = "def test_one(chromium): pass\n"
 BROWSING_OR_NOT = f"{BROWSING}def test_two(): pass\n"
 VERSIONED = "import pytest\n@pytest.mark.needs_aiohttp({version!r})\ndef test_one(): pass\n"
 FAILING = "def test_one(): assert 1 == 2\n"
+HANGING = """
+import asyncio, pytest, threading
+from tests import conftest
+conftest.EXIT_S = 0.5
+def wait_for_nobody(): threading.Event().wait()
+async def wait(): await asyncio.to_thread(wait_for_nobody)
+"""
+HANGING_AT_THE_END = f"{HANGING}@pytest.mark.asyncio\nasync def test_one(): await wait()\n"
+HANGING_WITHIN = f"{HANGING}def test_one(): asyncio.run(wait())\n"
 
 
 def run_pytest(folder: Path, source: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -80,6 +89,15 @@ def test_the_asserts_of_a_test_are_executed_under_optimizing_too(tmp_path: Path)
     result = run_pytest(tmp_path, FAILING, PYTHONOPTIMIZE="1")
     assert result.returncode == pytest.ExitCode.TESTS_FAILED
     assert "assert 1 == 2" in result.stdout
+
+
+@pytest.mark.parametrize("source", [HANGING_AT_THE_END, HANGING_WITHIN], ids=["at the end", "within"])
+def test_a_thread_that_waits_for_ever_is_shown_and_ended_although_its_loop_waits_for_it(
+    tmp_path: Path, source: str
+) -> None:
+    result = run_pytest(tmp_path, source, "--timeout=0.5")
+    assert result.returncode == pytest.ExitCode.TESTS_FAILED
+    assert "in wait_for_nobody" in result.stderr
 
 
 @pytest.mark.parametrize("viewport", [PHONE, DESKTOP], ids=["phone", "desktop"])

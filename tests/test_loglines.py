@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TextIO
 
@@ -130,13 +131,13 @@ def test_what_is_more_than_the_memory_for_it_is_dropped_counted_and_reported(cap
     for _ in range(sent):
         pipe.lines.write(line)
     pipe.lines.write("the last")
-    received = 0
-    while not any("were lost" in message for message in caplog.messages):
-        received += pipe.read().count(b"\n")
-    while not pipe.lines.flush(0.05):
-        received += pipe.read().count(b"\n")
-    os.set_blocking(pipe.reader.fileno(), False)
-    received += (pipe.reader.read() or b"").count(b"\n")  # None: all of it was read before
+    # To its end: what comes last may be read before it is told that something was lost.
+    with ThreadPoolExecutor(1) as readers:
+        reading = readers.submit(pipe.reader.read)
+        is_written = pipe.lines.flush(PATIENCE_S)
+        pipe.stream.close()
+    assert is_written
+    received = reading.result().count(b"\n")
     (message,) = [message for message in caplog.messages if "were lost" in message]
     lost = sent + 1 - received
     assert lost > 0
@@ -285,7 +286,7 @@ def test_a_process_ends_although_nobody_reads_its_standard_error() -> None:
 
 def test_a_signal_handler_may_write_at_any_moment(pipe: Pipe) -> None:
     before = signal.signal(signal.SIGALRM, lambda *_: pipe.lines.write("signal"))
-    signal.setitimer(signal.ITIMER_REAL, 0.0005, 0.0005)
+    time_limit = signal.setitimer(signal.ITIMER_REAL, 0.0005, 0.0005)  # that of pytest-timeout
     try:
         for number in range(20_000):
             pipe.lines.write(str(number))
@@ -294,6 +295,7 @@ def test_a_signal_handler_may_write_at_any_moment(pipe: Pipe) -> None:
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+        signal.setitimer(signal.ITIMER_REAL, *time_limit)
     lines = [line for line in pipe.read_lines(20_000) if line != "signal"]
     assert lines == [str(number) for number in range(len(lines))]
 
@@ -313,6 +315,25 @@ def test_the_handler_writes_what_logging_writes_and_waits_for_errors(tmp_path: P
     assert first.endswith(" INFO shop: 3 apples")
     assert second.endswith(" ERROR root: failed")
     assert traceback[-1].startswith("ZeroDivisionError")
+
+
+def test_an_error_behind_lines_that_were_lost_is_written_and_not_held_up_by_telling_that() -> None:
+    done = run_script(
+        "logging.basicConfig(level=logging.INFO, handlers=[StandardErrorHandler()])\n"
+        "whole, broken = sys.stderr, open(os.devnull)\n"  # one can only read from it
+        "sys.stderr = broken\n"
+        "logging.info('for nobody')\n"
+        "STANDARD_ERROR.flush()\n"
+        "sys.stderr = whole\n"
+        "logging.error('one')\n"
+        "logging.error('two')\n"
+        "os._exit(0)"
+    )
+    assert [line.partition(": ")[2] for line in done.stderr.splitlines()] == [
+        "one",
+        "1 lines of the log were lost: the standard error did not take them.",
+        "two",
+    ]
 
 
 def test_a_record_that_cannot_be_formatted_is_reported_as_logging_does(capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,12 +10,14 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import aiohttp
 import pytest
 from aiohttp import web
 from yarl import URL
 
+from tests.processes import environment
 from tests.rawsockets import connect
 from tests.stopping_app import CHUNKS, FILE_BYTES, SLOWEST_S
 from webkit import Application, Server, ServerConfig
@@ -64,9 +66,10 @@ class Process:
 
 
 @pytest.fixture
-async def server() -> AsyncIterator[Process]:
+async def server(tmp_path: Path) -> AsyncIterator[Process]:
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "webkit", "-n", "127.0.0.1", "-p", "0", "--grace", "8", "tests.stopping_app.init"),
+        env=environment(TMPDIR=str(tmp_path)),  # pytest removes what is left there, even by a process that was killed
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )

@@ -22,11 +22,12 @@ class Slow:
     """A target that writes when it is told to."""
 
     def __init__(self) -> None:
-        self.may_write = threading.Event()
+        self.begun, self.may_write = threading.Event(), threading.Event()
         self.batches: list[int] = []
         self.ends: list[str] = []
 
     def write(self, batch: Sequence[bytes]) -> None:
+        self.begun.set()
         assert self.may_write.wait(30)
         self.batches.append(sum(map(len, batch)))
 
@@ -83,8 +84,7 @@ async def test_bytes_that_come_one_by_one_cost_no_more_memory_than_a_batch() -> 
 async def test_what_is_cancelled_while_it_is_written_is_discarded_after_that() -> None:
     target = Slow()
     writing = asyncio.create_task(write(BatchWriter(target), *[BLOCK] * 9))
-    for _ in range(100):
-        await asyncio.sleep(0)
+    await until(target.begun.is_set)
     writing.cancel()
     await asyncio.sleep(0)
     assert target.ends == []

@@ -354,9 +354,12 @@ def test_a_signal_stops_it_in_order_and_the_program_goes_on(number: signal.Signa
     command = [sys.executable, "-W", "error", "-c", SCRIPT.format(handles=handles)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        assert "http://127.0.0.1:" in process.stdout.readline()
-        process.send_signal(number)
-        rest, log = process.communicate(timeout=20)
+        try:
+            assert "http://127.0.0.1:" in process.stdout.readline()
+            process.send_signal(number)
+            rest, log = process.communicate(timeout=20)
+        finally:
+            process.kill()  # or the block would wait for it
     assert (process.returncode, rest) == (0, "clean\nafter\n"), log
     assert "Traceback" not in log
 

@@ -24,7 +24,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from queue import Empty, SimpleQueue
-from typing import Final, TextIO
+from typing import Any, Final, TextIO
 
 __all__ = ["STANDARD_ERROR", "LineWriter", "StandardErrorHandler"]
 
@@ -178,6 +178,17 @@ class StandardErrorHandler(logging.Handler):
     def is_untouched(self) -> bool:
         """Whether nobody has given it a level, a filter or a formatter."""
         return not self.level and not self.filters and self.formatter is self._usual_formatter
+
+    def handle(self, record: logging.LogRecord) -> Any:
+        """Write *record*, if no filter is against it.
+
+        Without the lock of other handlers: it would be held while an error is waited for. Then nobody else could log,
+        and the thread that is waited for could not either.
+        """
+        taken = self.filter(record)
+        if taken:
+            self.emit(taken if isinstance(taken, logging.LogRecord) else record)
+        return taken
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write *record*; an error is waited for, so that it is not lost with the process."""
