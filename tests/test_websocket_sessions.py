@@ -269,14 +269,19 @@ async def test_a_session_that_waits_in_the_queue_is_let_go_when_others_overfill_
     go_on = asyncio.Event()
     handler = Noting(open=send).held(queue_messages=2)
     async with stalled(handler) as (_, session):
+        filling = []
         while session.transport.get_write_buffer_size() < 2**16:
-            await session.response.send_frame(bytes(2**16 - 100), WSMsgType.BINARY)
+            # Not awaited: the one that fills the buffer may be one after which aiohttp waits.
+            frame = session.response.send_frame(bytes(2**16 - 100), WSMsgType.BINARY)
+            filling.append(asyncio.create_task(frame))
+            await asyncio.sleep(0)
         # All in one turn of the loop: who sends what waits has not yet begun.
         go_on.set()
         sending = [asyncio.create_task(session.send_text("theirs")) for _ in range(5)]
         results = await asyncio.gather(*sending, return_exceptions=True)
         assert any(isinstance(result, WebSocketClosed) for result in results)
         await handler.seen.until_closed()
+        await asyncio.gather(*filling, return_exceptions=True)
     assert handler.seen.closes == [(1013, "Too slow")]
 
 
