@@ -2,7 +2,6 @@
 here: `make bench` compares all of them before it measures."""
 
 import asyncio
-import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -24,7 +23,7 @@ from bench.peers import AIOHTTP, COMPARED, IPOPO, PEERS, PLAIN, WEBKIT, aiohttp_
 from bench.picture import draw
 from bench.results import Results
 from bench.run import FULL, LATEST, PAGE, PICTURE, QUICK, check_log, exit_code
-from bench.servers import Server
+from bench.servers import Server, serving
 from bench.servlets import load_while_changing
 from bench.wire import is_whole
 from bench.workloads import TEXT_WORKLOAD, TO_REFUSE, WORKLOADS, Workload
@@ -86,13 +85,12 @@ async def test_both_store_an_upload(app: AnyApplication, tmp_path: Path, monkeyp
     assert contents_of(tmp_path) == [content]
 
 
-async def test_both_send_messages_back(serve: Serve, app: AnyApplication, tmp_path: Path) -> None:
-    client = await serve(app)
-    assert client.url.port is not None
-    server = Server(PEERS[WEBKIT], client.url.port, os.getpgrp(), tmp_path)
-    await asyncio.to_thread(echo.check, server)
-    if sys.platform == "linux":
-        assert 0 < await asyncio.to_thread(echo.count_echoes, server, 0.2) < 10_000_000
+@pytest.mark.parametrize("name", APPLICATIONS)
+def test_both_send_messages_back(tmp_path: Path, name: str) -> None:
+    with serving(PEERS[name], None, tmp_path) as server:
+        echo.check(server)
+        if sys.platform == "linux":
+            assert 0 < echo.count_echoes(server, 0.2) < 10_000_000
 
 
 async def test_who_sends_nothing_back_ends_the_run(serve: Serve, tmp_path: Path) -> None:
