@@ -2,6 +2,7 @@
 
 import http.client
 import os
+import random
 import shutil
 import signal
 import socket
@@ -52,7 +53,7 @@ def serving(peer: Peer, cores: Cores | None, folder: Path, *words: str) -> Itera
     Raises:
         NotMeasured: it does not start.
     """
-    port = _free_port()
+    port = free_port()
     command = [word.format(port=port) for word in (sys.executable, *peer.words, *words)]
     if cores is not None and peer.is_pinned:
         command = [*pinned_to(cores.server), *command]
@@ -112,14 +113,16 @@ def ask(connection: http.client.HTTPConnection, workload: Workload) -> Answer:
     return Answer(response.status, given, response.read())
 
 
+def free_port() -> int:
+    """Choose a port that nobody has, from below those that systems give to connections and to who asks for any."""
+    while True:
+        port = random.randrange(10_000, 30_000)
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
+
+
 def _connect(server: Server) -> http.client.HTTPConnection:
     return http.client.HTTPConnection("127.0.0.1", server.port, timeout=_START_S)
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 def _wait_until_listening(process: "subprocess.Popen[bytes]", port: int, peer: Peer, log: Path) -> None:

@@ -14,6 +14,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
+from bench.servers import free_port
 from tests.test_tls import Files, files, make_client
 from webkit import REQUEST_ID, Application, ConfigError, Server, ServerConfig
 from webkit.sites import AddressError, remove_socket_file, sockets_from_systemd
@@ -97,10 +98,7 @@ def test_a_file_that_is_no_socket_is_never_removed(tmp_path: Path) -> None:
 
 
 async def test_https_is_spoken_with_two_files_and_http_is_redirected_to_it(files: Files) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        redirect_port = free.getsockname()[1]
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port, redirect_port = free_port(), free_port()
     config = ServerConfig(
         host="127.0.0.1", port=port, tls_cert=files.certificate, tls_key=files.key, redirect_port=redirect_port
     )
@@ -116,16 +114,10 @@ async def test_https_is_spoken_with_two_files_and_http_is_redirected_to_it(files
             assert (await response.json())["secure"] is True
 
 
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return int(free.getsockname()[1])
-
-
 async def test_the_redirect_leads_to_no_other_host(files: Files) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     config = ServerConfig(
-        host="127.0.0.1", port=_free_port(), tls_cert=files.certificate, tls_key=files.key, redirect_port=port
+        host="127.0.0.1", port=free_port(), tls_cert=files.certificate, tls_key=files.key, redirect_port=port
     )
     address = f"http://127.0.0.1:{port}"
     async with (
