@@ -96,6 +96,7 @@ async def test_a_servlet_knows_which_headers_it_has_set(serve: Serve, kind: str)
         lambda response: response.add_header("X-A", "a\nb"),
         lambda response: response.set_header("X-A\r\nX-Evil: 1", "a"),
         lambda response: response.set_header("X-A", "a\0"),
+        lambda response: response.set_header("X-A", "a\x1bX-Evil: 1"),
         lambda response: response.set_header("X-Evil: 1", "a"),
         lambda response: response.add_header("", "a"),
         lambda response: response.set_header("Set-Cookie", "a=1\r\nX-Evil: 1"),

@@ -24,6 +24,7 @@ from webkit.heads import (
     Head,
     check_attribute,
     check_header,
+    has_control,
     head_for,
     headers_in,
     headers_of,
@@ -420,8 +421,7 @@ def check_headers(response: web.StreamResponse) -> None:
         return  # a Response that nobody has touched: they were looked at
     headers = response.headers
     # PERF: nearly always there is nothing in all of them.
-    text = "".join(headers) + "".join(headers.values())
-    if "\n" in text or "\r" in text or "\0" in text:
+    if has_control("".join(headers) + "".join(headers.values())):
         for name, value in headers.items():
             check_header(name, value)
 

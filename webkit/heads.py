@@ -19,6 +19,7 @@ __all__ = [
     "Head",
     "check_attribute",
     "check_header",
+    "has_control",
     "head_for",
     "headers_in",
     "headers_of",
@@ -143,8 +144,14 @@ def check_header(name: str, value: str) -> None:
         ValueError: it has a line break or another control character.
     """
     # SECURITY: aiohttp refuses it too, but when it writes the headers: too late for an answer.
-    if _CONTROL.search(name + value):
+    if has_control(name + value):
         raise ValueError(f"The header {name!r}: {value!r} has a control character.")
+
+
+def has_control(text: str) -> bool:
+    """Whether *text* has a line break or another control character that cannot stand in a header."""
+    # PERF: nearly always all of it is printable, which is one look.
+    return not text.isprintable() and _CONTROL.search(text) is not None
 
 
 def check_attribute(cookie: str, text: str) -> None:

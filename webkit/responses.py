@@ -178,7 +178,7 @@ def check_response(response: web.StreamResponse, request: web.Request, origin: s
 
     Raises:
         TypeError: it was sent to another request, or this request has begun to send another one.
-        ValueError: a header of it has a line break.
+        ValueError: a header of it has a control character.
     """
     begun: web.StreamResponse | None = request.get(PREPARED)
     if response is begun:

@@ -10,6 +10,7 @@ from multidict import CIMultiDict
 
 from webkit import sse
 from webkit.buffered import answer_content
+from webkit.heads import has_control
 from webkit.responses import RUNNING, Response
 from webkit.servlet_registry import Binding
 from webkit.servlet_types import AbstractAsyncHTTPServletResponse, AbstractAsyncWriter, Writable, encode_content
@@ -318,9 +319,6 @@ def _check_header(value: Any) -> str:
         ValueError: it would end the header, and begin another.
     """
     text = value if isinstance(value, str) else str(value)
-    # PERF: nearly all are printable, which is one look.
-    if text.isprintable():
-        return text
-    if "\n" in text or "\r" in text or "\0" in text:
-        raise ValueError(f"{text!r} cannot stand in a header: it holds a line break.")
+    if has_control(text):
+        raise ValueError(f"{text!r} cannot stand in a header: it has a control character.")
     return text
