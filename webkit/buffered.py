@@ -361,17 +361,15 @@ def answer_error(error: web.HTTPException, shown: tuple[str, bytes] | None) -> R
         ValueError: a header has a control character, or is no text.
     """
     content_type, content = shown or (error.headers[hdrs.CONTENT_TYPE], cast("bytes", error.body))
-    more: bytes | None = b""
+    more = b""
     if len(error.headers) > 1:
         pairs = [(name, content_type if name == hdrs.CONTENT_TYPE else value) for name, value in error.headers.items()]
-        more = lines_of(pairs, ruled=RULED_IN_ERRORS)
-        if more is None:
+        lines = lines_of(pairs, ruled=RULED_IN_ERRORS)
+        if lines is None:
             raise ValueError(f"{error!r} has a header that is no text.")
-    response = error[SENT] = _make(Response)
-    response._head = head_for(error.status, "" if more else content_type, _VARYING if shown else b"")  # noqa: SLF001
-    response._more = more or b""  # noqa: SLF001
-    response._content = content  # noqa: SLF001
-    return response
+        content_type, more = "", lines
+    head = head_for(error.status, content_type, _VARYING if shown else b"")
+    return _answer_in_place_of(error, head, more, content)
 
 
 def answer_as(response: web.Response) -> Response | None:
@@ -393,11 +391,16 @@ def answer_as(response: web.Response) -> Response | None:
         if lines is None:
             return None
         content_type, more = content_type and "", lines
-    answer = response[SENT] = _make(Response)
-    answer._head = head_for(status, content_type)  # noqa: SLF001
-    answer._more = more  # noqa: SLF001
-    answer._content = body  # noqa: SLF001
-    return answer
+    return _answer_in_place_of(response, head_for(status, content_type), more, body)
+
+
+def _answer_in_place_of(response: web.Response, head: Head, more: bytes, content: bytes) -> Response:
+    """Give what is sent, and note it in *response*, which is sent once like any other."""
+    sent = response[SENT] = _make(Response)
+    sent._head = head  # noqa: SLF001
+    sent._more = more  # noqa: SLF001
+    sent._content = content  # noqa: SLF001
+    return sent
 
 
 def answer_octets(body: bytes) -> Response:
