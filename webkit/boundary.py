@@ -11,7 +11,7 @@ asked for first as it is.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
 from logging import Logger
 from typing import Any, Final
@@ -26,7 +26,7 @@ from webkit.expect import Invitation
 from webkit.faults import choose_shown, is_light
 from webkit.inflating import BrokenCoding, inflate_body
 from webkit.requests import APPLICATION, REQUEST_ID, new_request_id
-from webkit.responses import HEADERS_ONLY, MAKERS, PREPARED, RUNNING, check_response, make_response
+from webkit.responses import HEADERS_ONLY, LAST_MAKERS, MAKERS, PREPARED, RUNNING, check_response, make_response
 from webkit.types import Endpoint, ExpectHandler, Handler
 
 __all__ = ["Boundary", "Run", "meet_expectation", "seen_from"]
@@ -47,8 +47,7 @@ class Boundary:
         self._logger = logger
         self._inflates = inflates
         self._handlers: dict[int | type[BaseException], Endpoint] = {}
-        #: What becomes of the usual results; another object in the place of a response where nobody around sees it.
-        self.makers = MAKERS
+        self._makers = MAKERS
 
     def add(self, what: int | type[BaseException], handler: Endpoint) -> None:
         """Answer *what*, a status or an exception class, with ``await handler(request, error)``.
@@ -69,6 +68,11 @@ class Boundary:
     def has_handlers(self) -> bool:
         """Whether any error has a handler."""
         return bool(self._handlers)
+
+    def note_around(self, apps: Sequence[web.Application]) -> None:
+        """Put another object in the place of a response from now on, if nobody in *apps* sees it."""
+        if _see_nothing(apps):
+            self._makers = LAST_MAKERS
 
     def guard(self, handler: Handler) -> Handler:
         """Put the boundary around *handler*."""
@@ -113,7 +117,7 @@ class Boundary:
                     result = await function(request, **match_info.arguments)
                 else:
                     result = await function(**match_info.arguments)
-                make = self.makers.get(result.__class__)
+                make = self._makers.get(result.__class__)
                 if make is not None and match_info.is_quick and (response := make(result)) is not None:
                     return response
                 return await make_response(result, request, origin)
@@ -145,9 +149,8 @@ class Boundary:
         """Give a response in the place of *error* where nobody is around who could tell the difference."""
         # PERF: a fifth of what an error costs.
         match_info = request.match_info
-        apps = match_info.apps
         is_quick = getattr(match_info, "is_quick", False) and request.keep_alive
-        if not is_quick or self._handlers or len(apps) > 1 or apps[0].middlewares or not is_light(error):
+        if not is_quick or self._handlers or not _see_nothing(match_info.apps) or not is_light(error):
             return None
         with suppress(ValueError):
             return answer_error(error, await choose_shown(request, error))
@@ -320,6 +323,11 @@ async def _properly_ended(request: web.Request) -> web.StreamResponse:
     with suppress(asyncio.CancelledError):
         await asyncio.sleep(0)
     return prepared
+
+
+def _see_nothing(apps: Sequence[web.Application]) -> bool:
+    """Whether nobody in *apps*, the applications around a route, sees what the boundary of the innermost answers."""
+    return len(apps) == 1 and not apps[0].middlewares
 
 
 def _is_gone(request: web.Request) -> bool:

@@ -22,7 +22,6 @@ from webkit.paths import normalize_literal, parse
 from webkit.refusals import REFUSAL, closing, pass_expectation, refuse
 from webkit.requests import APPLICATION
 from webkit.resources import DynamicResource, MatchInfo, Miss, MissRoute, OwnMiss, PlainResource, TableRoute
-from webkit.responses import LAST_MAKERS
 from webkit.types import Handler, Middleware
 
 __all__ = ["Frozen", "RouteTable", "TrailingSlash", "note_begun"]
@@ -232,8 +231,7 @@ class RouteTable(Unlisted):
     def note_around(self, apps: Sequence[web.Application]) -> None:
         """Note whether *apps*, which are around the routes, have somebody who wants to see responses."""
         self.is_quiet = all(len(app.on_response_prepare) == (APPLICATION in app) for app in apps)
-        if len(apps) == 1 and not apps[0].middlewares:
-            self._errors.makers = LAST_MAKERS
+        self._errors.note_around(apps)
 
     # What aiohttp's router asks of a resource.
 
