@@ -5,9 +5,9 @@
 #            is executed, so nothing that it does may hang on one
 #   newest   the newest Python here with the newest aiohttp
 #
-# The legs run side by side, and each line says whose it is. Browser and documentation stay out:
-# `make test` has them, and these versions hardly touch them. Each leg has a virtual
-# environment of its own in .venv-matrix, with a stamp as in .venv; after `make clean` newer packages are looked for.
+# The legs run side by side, and each line says whose it is. Browser and documentation stay out: `make test` has them,
+# and these versions hardly touch them. Each leg has a virtual environment of its own in .venv-matrix, with a stamp as in
+# .venv; after `make clean` newer packages are looked for.
 set -euo pipefail
 results=$(mktemp -d)
 trap 'rm -rf "$results"' EXIT
