@@ -9,12 +9,15 @@ from pathlib import Path
 
 from aiohttp import web
 
-from webkit import Application, View
+from webkit import Application, View, runner
 from webkit.types import Route
 
 SLOWEST_S = 1.5
 CHUNKS = 15
 FILE_BYTES = 8 * 2**20
+
+# Clients that ask again at once are waited for, and these are in a process that may stand still for a moment.
+runner._LINGER_S = 3.0  # type: ignore[misc]
 
 
 async def slow(request: web.Request) -> str:
