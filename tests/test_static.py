@@ -584,10 +584,13 @@ async def test_a_changed_file_gets_a_new_url_and_the_old_one_is_not_kept(
     assert (await hashed.get(new)).headers["Cache-Control"] == FOR_EVER
 
 
-def test_two_writes_in_one_tick_of_the_clock_give_two_urls(app: Application, static: Static, folder: Path) -> None:
+def test_two_writes_in_one_tick_of_the_clock_give_two_urls(
+    app: Application, static: Static, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     file = folder / "site.css"
     urls = set()
     now_ns = file.stat().st_mtime_ns
+    monkeypatch.setattr("time.time_ns", lambda: now_ns)  # a file of two seconds ago would be old
     for content in ("one", "two"):
         file.write_text(content)
         os.utime(file, ns=(now_ns, now_ns))
