@@ -493,7 +493,7 @@ async def test_a_client_that_reads_nothing_does_not_hold_a_handler_that_sends(
         connection.writer.transport.pause_reading()  # type: ignore[attr-defined]
         async with asyncio.timeout(20):
             assert await ended == "ended"
-    assert written > 1
+    assert written > 0  # how much the buffers hold is the system's business
 
 
 def test_it_is_at_the_front_door_and_in_web() -> None:
