@@ -275,8 +275,7 @@ async def test_a_bomb_is_413_and_is_not_blown_up(serve: Serve, coding: str, targ
 async def test_a_bomb_that_nobody_reads_is_thrown_away_as_it_came(serve: Serve) -> None:
     client = await serve(make_app())
     bad = request_of("/unread", "gzip", bomb(200), closes=False)
-    async with asyncio.timeout(5):
-        answer = await client.send(bad + request_of("/by_read", "gzip", gzip.compress(b"good")))
+    answer = await client.send(bad + request_of("/by_read", "gzip", gzip.compress(b"good")))
     assert answer.count(b"HTTP/1.1 200 OK") == 2
 
 

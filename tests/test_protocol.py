@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.rawsockets import connect
-from tests.serving import AnyApplication, Client, Serve, run_by_webkit
+from tests.serving import PATIENCE_S, AnyApplication, Client, Serve, run_by_webkit
 from tests.test_tls import make_certificate
 from webkit import Application, ConfigError, Server, ServerConfig
 from webkit.serverlog import ServerLog
@@ -419,7 +419,7 @@ async def test_a_chunk_that_is_none_is_400_and_does_not_hang(own: Serve, body: b
         writer.write(body)
     else:
         writer.write(head + body)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         assert statuses(await reader.read()) == [400]
     writer.close()
 
@@ -603,7 +603,7 @@ async def test_repeated_ones_are_ten_lines_and_then_a_number(caplog: pytest.LogC
     try:
         for number in range(10):
             log.refused("10.0.0.1", f"number {number}")
-        await asyncio.wait_for(told.wait(), 5)
+        await asyncio.wait_for(told.wait(), PATIENCE_S)
         log.refused("", "a new one")
     finally:
         log.logger.removeHandler(handler)
@@ -778,7 +778,7 @@ def ask() -> Iterator[Callable[[bytes, int], tuple[bytes, list[str]]]]:
                 writer.write(data[cut:])
                 writer.write_eof()
             try:
-                async with asyncio.timeout(5):
+                async with asyncio.timeout(PATIENCE_S):
                     return await reader.read()
             except ConnectionError:
                 return b""
