@@ -11,6 +11,7 @@ import pytest
 from aiohttp import ClientWebSocketResponse, WSMsgType
 from playwright.async_api import Browser, Page, expect
 
+from bench.servers import free_port
 from examples.showcase import chat, make_app
 from tests.browsing import DESKTOP, PHONE, open_page
 from tests.serving import PATIENCE_S, Client, run_by_webkit
@@ -172,12 +173,14 @@ async def test_two_pages_talk_and_what_is_said_is_text_and_never_markup(client: 
 
 
 async def test_pages_come_back_when_the_server_has_restarted(tmp_path: Path, browser: Browser) -> None:
-    async def start(port: int) -> Server:
+    port = free_port()  # nobody else gets it while the server is away
+
+    async def start() -> Server:
         server = Server(make_app(tmp_path / "board.sqlite3"), ServerConfig(host="127.0.0.1", port=port))
         await server.start()
         return server
 
-    server = await start(0)
+    server = await start()
     url = server.urls[0]
     ada, _ = await open_page(browser)
     grace, _ = await open_page(browser)
@@ -188,7 +191,7 @@ async def test_pages_come_back_when_the_server_has_restarted(tmp_path: Path, bro
     await server.stop()
     await expect(ada.locator(".chat-state")).to_have_text("The connection is lost; trying again…")
     await expect(ada.get_by_role("button", name="Say it")).to_be_disabled()
-    server = await start(int(url.rpartition(":")[2]))
+    server = await start()
     try:
         for page in (ada, grace):
             await expect(page.locator(".chat-state")).to_have_text("Connected.", timeout=PATIENCE_S * 1000)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser, Page, expect
 
+from bench.servers import free_port
 from examples.showcase import make_app
 from examples.showcase.seeds import SEEDS
 from tests.browsing import open_page
@@ -111,14 +112,14 @@ async def test_open_pages_get_what_they_missed_while_the_server_was_away(tmp_pat
         database = str(tmp_path / "board.sqlite3")
         return ("-n", "127.0.0.1", "-p", str(port), "examples.showcase.init", "--database", database)
 
-    async with serving(tmp_path, *words(0)) as server:
+    port = free_port()  # nobody else gets it while the server is away
+    async with serving(tmp_path, *words(port)) as server:
         pages = [(await open_page(browser))[0] for _ in range(2)]
         for page in pages:
             await page.goto(server.urls[0])
         await post_to(server, pages[0], "Before")
         for page in pages:
             await expect(page.locator(".note-title").first).to_have_text("Before")
-        port = server.port
         assert await server.stop() == 0
     # Somebody else pins one up: the pages cannot know.
     async with serving(tmp_path, *words(0)) as other:
