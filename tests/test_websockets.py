@@ -465,16 +465,13 @@ async def test_a_client_that_reads_nothing_does_not_hold_a_handler_that_sends(
     monkeypatch.setattr(streams, "_SWEEP_S", 0.2)
     monkeypatch.setattr(oldresponses, "_FLUSH_S", 0.2)
     ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-    written = 0
 
     async def handle(request: web.Request) -> web.StreamResponse:
-        nonlocal written
         ws = KINDS[kind](heartbeat=0.2 if way == "no pong" else None)
         await ws.prepare(request)
         try:
             # More than all buffers on the way hold: it has to wait, for ever if nobody helps.
             while way == "no pong" or request.transport.get_write_buffer_size() == 0:  # type: ignore[union-attr]
-                written += 1
                 sending = ws.send_bytes(bytes(2**20))
                 if way == "no pong":
                     await sending
@@ -493,7 +490,6 @@ async def test_a_client_that_reads_nothing_does_not_hold_a_handler_that_sends(
         connection.writer.transport.pause_reading()  # type: ignore[attr-defined]
         async with asyncio.timeout(20):
             assert await ended == "ended"
-    assert written > 0  # how much the buffers hold is the system's business
 
 
 def test_it_is_at_the_front_door_and_in_web() -> None:
