@@ -18,6 +18,7 @@ from webkit._aiohttp import (
     PulledReader,
     before_headers,
     before_waiting,
+    begin_anew,
     busy_task_of,
     cancels_with_client,
     content_of,
@@ -372,6 +373,24 @@ async def test_what_a_connection_receives_goes_through_its_parser() -> None:
     writer.close()
     listening.close()
     await listening.wait_closed()
+
+
+async def test_another_answer_begins_as_if_none_had_begun() -> None:
+    async def answer(request: web.Request) -> web.StreamResponse:
+        if request.path == "/begun":
+            first = web.Response(text="first" * 1000)
+            first.enable_compression(web.ContentCoding.gzip)
+            first.enable_chunked_encoding()
+            await first.prepare(request)
+            begin_anew(request)
+        return web.Response(text="second")
+
+    app = web.Application()
+    app.router.add_get("/{path}", answer)
+    async with run_by_aiohttp(app) as client:
+        begun, other = [await client.get(path) for path in ("/begun", "/other")]
+        assert (begun.body, other.body) == (b"second", b"second")
+        assert begun.headers.keys() == other.headers.keys()
 
 
 async def test_a_websocket_goes_on_without_the_parser_of_requests_and_what_comes_over_it_is_heard() -> None:

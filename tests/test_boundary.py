@@ -4,6 +4,7 @@ import asyncio
 import logging
 import re
 from collections.abc import Callable
+from itertools import product
 from typing import Any
 
 import pytest
@@ -529,6 +530,55 @@ async def test_an_error_after_the_response_began_breaks_off_the_connection(
     assert b"500" not in answer
     assert errors_in(caplog) == ["Error after the response began in GET /"]
     assert "half way" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("what", "body"),
+    [
+        *product(
+            ["a header", "a hook", "a hook that refuses"],
+            ["chunks", "compressed chunks", "a length", "a compressed text"],
+        ),
+        ("a handler", "a compressed text"),
+    ],
+)
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+async def test_an_error_before_anything_was_sent_is_answered_as_if_no_response_had_begun(
+    serve: Serve, what: str, body: str, method: str
+) -> None:
+    """aiohttp sends the next one in the chunks, or compressed, that its headers say nothing of."""
+    error = HTTPForbidden if what == "a hook that refuses" else SoldOut
+
+    async def fail() -> None:
+        raise error
+
+    async def watch(request: web.Request, response: web.StreamResponse) -> None:
+        if what.startswith("a hook") and response.status == 200 and request.path == "/begun":
+            raise error
+
+    async def begin(request: web.Request) -> web.StreamResponse:
+        response = web.Response(text="text") if body == "a compressed text" else web.StreamResponse()
+        if "compressed" in body:
+            response.enable_compression(web.ContentCoding.gzip)
+        if body == "a length":
+            response.content_length = 3
+        if what == "a header":
+            response.headers["X-A"] = "a\nb"
+        await response.prepare(request)
+        raise error  # a Response has sent nothing by now
+
+    app = Application()
+    app.add_route("*", "/begun", begin)
+    app.add_route("*", "/plain", fail)
+    app.on_response_prepare.append(watch)
+    client = await serve(app)
+    last = b"GET /last HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    answers = []
+    for path in ("/begun", "/plain"):
+        answer = await client.send(f"{method} {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode() + last)
+        answers.append(re.sub(rb"Date: [^\r]*|Reference: [0-9a-f]{16}", b"", answer))
+    assert answers[0] == answers[1]
+    assert answers[0].count(b"HTTP/1.1") == 2
 
 
 async def test_an_error_handler_that_fails_after_it_began_breaks_off_too(

@@ -14,6 +14,7 @@ __all__ = [
     "PulledReader",
     "before_headers",
     "before_waiting",
+    "begin_anew",
     "busy_task_of",
     "cancels_with_client",
     "content_of",
@@ -215,6 +216,20 @@ def before_headers(request: web.Request, callback: Callable[[CIMultiDict[str]], 
         await callback(headers)
 
     writer._on_headers_sent = callback if former is None else call_both
+
+
+def begin_anew(request: web.Request) -> None:
+    """Let an answer to *request* begin as if none had begun: nothing of the one that did was sent.
+
+    What that one has said of its body, that it goes in chunks, compressed or not at all, stays with the writer
+    otherwise, and the next answer is framed so whatever its headers say. No other writer can take its place: who is
+    called before headers go, and whoever has asked for the writer already, knows this one.
+    """
+    writer: Any = request.writer
+    writer.chunked, writer.length, writer._compress = False, None, None
+    writer._headers_buf, writer._headers_written, writer._eof = None, False, False
+    for replaced in ("write", "write_eof"):  # by what lets no body follow
+        vars(writer).pop(replaced, None)
 
 
 def replace_content(request: web.Request, content: StreamReader) -> None:

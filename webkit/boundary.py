@@ -18,6 +18,7 @@ from typing import Any, Final
 
 from aiohttp import hdrs, web
 
+from webkit._aiohttp import begin_anew
 from webkit.binding import Direct, is_coroutine_function, name_of
 from webkit.bodies import causes_of, find_fault, is_cut_off, let_go, streams_of
 from webkit.buffered import answer_error
@@ -163,6 +164,7 @@ class Boundary:
             error = self._find_fault(request, error) or error
         elif (response := await self._answer_shortly(request, error)) is not None:
             return response
+        await _forget_unsent(request, error)
         try:
             return await self._ask(request, error)
         except web.HTTPException:
@@ -316,13 +318,29 @@ async def _properly_ended(request: web.Request) -> web.StreamResponse:
     is_over = prepared is not None and prepared.prepared and (prepared.task is None or HEADERS_ONLY in request)
     if prepared is None or not is_over:
         raise asyncio.CancelledError
+    await _go_on()
+    return prepared
+
+
+async def _forget_unsent(request: web.Request, error: Exception) -> None:
+    """Forget the response that was begun, where *error* came before anything of it was sent: another can follow."""
+    begun = request.get(PREPARED)
+    if begun is None or begun is error or not begun.prepared or request.writer.output_size > 0:
+        return
+    del request[PREPARED]
+    begin_anew(request)
+    if request.pop(HEADERS_ONLY, False):
+        await _go_on()
+
+
+async def _go_on() -> None:
+    """Let the task go on, which was cancelled as no body may follow the headers."""
     task = asyncio.current_task()
     while task is not None and task.cancelling():
         task.uncancel()
     # The handler may have been ended by its write before the cancelling came; it would hit the end of the answer.
     with suppress(asyncio.CancelledError):
         await asyncio.sleep(0)
-    return prepared
 
 
 def _see_nothing(apps: Sequence[web.Application]) -> bool:
