@@ -49,7 +49,7 @@ async def log_of(caplog: pytest.LogCaptureFixture, log_format: str, *requests: b
 
 
 async def ask(url: str, request: bytes) -> bytes:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         return await Client(None, url).send(request)  # type: ignore[arg-type]
 
 

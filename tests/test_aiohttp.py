@@ -12,7 +12,7 @@ from aiohttp.test_utils import make_mocked_request
 from multidict import CIMultiDict, MultiDict
 
 from tests.leftovers import until
-from tests.serving import run_by_aiohttp
+from tests.serving import PATIENCE_S, run_by_aiohttp
 from webkit import Application, Server, ServerConfig
 from webkit._aiohttp import (
     PulledReader,
@@ -166,9 +166,9 @@ async def ask(handler: Any, body: bytes, *, wait: asyncio.Event | None = None) -
         head = b"POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % len(body)
         writer.write(head)
         if wait is not None:
-            await asyncio.wait_for(wait.wait(), 5)
+            await asyncio.wait_for(wait.wait(), PATIENCE_S)
         writer.write(body)
-        answer = await asyncio.wait_for(reader.read(), 5)
+        answer = await asyncio.wait_for(reader.read(), PATIENCE_S)
         writer.close()
     return answer
 

@@ -20,7 +20,7 @@ from aiohttp import BodyPartReader, MultipartReader, StreamReader, hdrs, web
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.serving import Client, Serve, run_by_aiohttp
+from tests.serving import PATIENCE_S, Client, Serve, run_by_aiohttp
 from webkit import Application, Body, FormBody
 from webkit._aiohttp import limits_of_forms
 from webkit.errors import HTTPNotFound, Problem
@@ -597,9 +597,9 @@ async def test_a_client_that_goes_away_in_the_middle_of_its_body_is_no_error(
     writer.write(b"POST %s/x HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n" % (b"/child" if mounted else b""))
     writer.write(coding + b"Content-Type: " + content_type + b"\r\n\r\n")
     writer.write(b"" if coding else b"--b\r\n")
-    await asyncio.wait_for(began.wait(), 5)
+    await asyncio.wait_for(began.wait(), PATIENCE_S)
     writer.transport.abort()
-    await asyncio.wait_for(ended.wait(), 5)
+    await asyncio.wait_for(ended.wait(), PATIENCE_S)
     await asyncio.sleep(0)
     assert errors_in(caplog) == []
     assert "Traceback" not in caplog.text
@@ -623,9 +623,9 @@ async def test_a_mistake_of_the_handler_is_an_error_although_the_client_is_gone(
     client = await serve(app)
     _, writer = await asyncio.open_connection(client.url.host, client.url.port)
     writer.write(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n")
-    await asyncio.wait_for(began.wait(), 5)
+    await asyncio.wait_for(began.wait(), PATIENCE_S)
     writer.transport.abort()
-    await asyncio.wait_for(ended.wait(), 5)
+    await asyncio.wait_for(ended.wait(), PATIENCE_S)
     await asyncio.sleep(0)
     assert "a bug" in caplog.text
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from tests.serving import Client, Serve
+from tests.serving import PATIENCE_S, Client, Serve
 from webkit import REQUEST_ID, Application, ConfigError, Problem, RouteError, View, html
 from webkit.errors import HTTPConflict, HTTPForbidden, HTTPNotFound, HTTPTooManyRequests, InternalServerError
 from webkit.types import RENDERER
@@ -524,7 +524,7 @@ async def test_an_error_after_the_response_began_breaks_off_the_connection(
     app = Application()
     app.add_get("/", stream)
     app.error(Exception)(saying("an answer in the middle of another"))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         answer = await (await serve(app)).send(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
     assert b"in the middle of" not in answer
     assert b"500" not in answer
@@ -593,7 +593,7 @@ async def test_an_error_handler_that_fails_after_it_began_breaks_off_too(
         await response.write(b"the beginning")
         raise SoldOut("half way")
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         answer = await (await serve(app)).send(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
     assert answer.count(b"HTTP/1.1") <= 1
     assert b"500" not in answer
