@@ -153,7 +153,11 @@ def test_the_recipe_runs_with_nobody_connected(loop: asyncio.AbstractEventLoop) 
 
 
 def test_running_requests_are_finished(loop: asyncio.AbstractEventLoop) -> None:
+    async def go_on_later(app: Application) -> None:
+        loop.call_later(0.1, recorder.go_on.set)
+
     recorder = Recorder()
+    recorder.app.on_shutdown.append(go_on_later)
     handler = recorder.app.make_handler()
     srv = loop.run_until_complete(loop.create_server(handler, "127.0.0.1", 0))
 
@@ -164,7 +168,6 @@ def test_running_requests_are_finished(loop: asyncio.AbstractEventLoop) -> None:
         return RawConnection(reader, writer), writer
 
     connection, writer = loop.run_until_complete(begin())
-    loop.call_later(0.1, recorder.go_on.set)
     finish_in_the_old_order(loop, recorder.app, handler, srv)
     answer = loop.run_until_complete(connection.ask(b""))
     assert (answer.status, answer.body) == (200, "slow")
