@@ -266,7 +266,8 @@ def test_a_port_in_use_is_named_and_the_exit_code_is_1(folder: Path) -> None:
 def test_an_address_that_cannot_be_had_is_one_line_and_exit_code_1(
     folder: Path, words: list[str], message: str
 ) -> None:
-    code, _, stderr = run_to_its_end(folder, *words, "shop:app")
+    # Where no name server answers, a name is asked for until the test has no patience any more.
+    code, _, stderr = run_to_its_end(folder, *words, "shop:app", RES_OPTIONS="timeout:1 attempts:1")
     assert code == 1
     assert stderr.startswith(message)
     assert stderr.count("\n") == 1
