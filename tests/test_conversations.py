@@ -412,6 +412,7 @@ async def test_thousands_of_sessions_are_closed_over_a_second_and_not_at_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("webkit.streams._AT_ONCE", 10)
+    monkeypatch.setattr("webkit.streams._SPREAD_S", 4.0)  # more than a busy machine stands still
     times: list[float] = []
 
     async def note_time(session: WebSocketSession) -> None:
@@ -423,7 +424,7 @@ async def test_thousands_of_sessions_are_closed_over_a_second_and_not_at_once(
         ends = [asyncio.create_task(ws.receive()) for ws in sockets]
     await asyncio.gather(*ends)
     assert len(times) == 20
-    assert times[-1] - times[0] > 0.2  # nearly a second, where the first one was not late
+    assert times[-1] - times[0] > 0.2  # nearly all of it, where the first one was not late
 
 
 async def test_a_session_that_begins_while_the_server_stops_is_closed_like_the_others(running: Running) -> None:
