@@ -807,7 +807,10 @@ async def test_the_server_stops_with_a_last_flush_and_a_proper_end(running: Runn
         assert [await response.read() for response in responses] == [b"data: tick\n\n", b"data: good bye\n\n"]
 
 
-async def test_what_waits_for_a_slow_client_is_sent_at_the_end(running: Running) -> None:
+async def test_what_waits_for_a_slow_client_is_sent_at_the_end(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("webkit.streams._CLOSING_S", PATIENCE_S)  # a client that stands still for a moment does read
     app = Application()
     is_full = asyncio.Event()
 
