@@ -32,7 +32,6 @@ class Handler:
     def __init__(self, period_s: float = 0.01, **options: Any) -> None:
         self.began = asyncio.Event()
         self.ended = asyncio.Event()
-        self.ended_at = 0.0
         self.went_on = asyncio.Event()
         self.cancelling: int | None = None
         self._period_s = period_s
@@ -46,7 +45,6 @@ class Handler:
                     await stream.send("tick")
                     await asyncio.sleep(self._period_s)
             finally:
-                self.ended_at = time.monotonic()
                 self.ended.set()
         task = asyncio.current_task()
         self.cancelling = None if task is None else task.cancelling()
@@ -469,19 +467,18 @@ LEAVING: dict[str, Callable[[Deaf], None]] = {"reset": Deaf.reset, "closed": Dea
 @both_kinds
 @pytest.mark.parametrize("leave", LEAVING.values(), ids=LEAVING)
 async def test_a_client_that_is_gone_is_noticed_by_the_next_write(
-    serve: Serve, make: Make, leave: Callable[[Deaf], None]
+    serve: Serve, make: Make, leave: Callable[[Deaf], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """IP-102, AH-042: the block is left, ``finally`` runs, and the handler goes on as if nothing was cancelled."""
+    monkeypatch.setattr(pulse, "TICK_S", 3600)  # nobody else notices
     app = make()
     handler = Handler()
     add_handler(app, handler)
     client = await serve(app)
     async with deaf(client.url) as listener:
         await patiently(handler.began.wait())
-        left_at = time.monotonic()
         leave(listener)
         await patiently(handler.went_on.wait())
-    assert handler.ended_at - left_at < 5  # a second on a machine that has nothing else to do
     assert handler.cancelling == 0
 
 
@@ -810,7 +807,10 @@ async def test_the_server_stops_with_a_last_flush_and_a_proper_end(running: Runn
         assert [await response.read() for response in responses] == [b"data: tick\n\n", b"data: good bye\n\n"]
 
 
-async def test_what_waits_for_a_slow_client_is_sent_at_the_end(running: Running) -> None:
+async def test_what_waits_for_a_slow_client_is_sent_at_the_end(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("webkit.streams._CLOSING_S", PATIENCE_S)  # a client that stands still for a moment does read
     app = Application()
     is_full = asyncio.Event()
 

@@ -8,9 +8,16 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
+from webkit import ipopo_thread
 from webkit.ipopo_thread import ServerThread
 
 PATIENCE_S = 20.0
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait for loops that run and notice late: a processor may stand still for some seconds."""
+    monkeypatch.setattr(ipopo_thread, "_NOTICING_S", PATIENCE_S)
 
 
 def make_thread(open: Callable[[], Awaitable[None]], close: Callable[[], Awaitable[None]]) -> ServerThread:
@@ -96,8 +103,9 @@ def test_a_server_that_does_not_close_in_time_is_left_to_itself() -> None:
     assert thread.stop(PATIENCE_S)
 
 
-def test_a_loop_that_is_blocked_is_not_waited_for() -> None:
+def test_a_loop_that_is_blocked_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """IP-012: a servlet that registers a service waits for iPOPO's lock, which is held by who stops the server."""
+    monkeypatch.undo()  # here it is what is tested
     loops: list[asyncio.AbstractEventLoop] = []
     is_blocked, lock = threading.Event(), threading.Lock()
 

@@ -195,7 +195,8 @@ def test_what_the_encoding_does_not_have_is_escaped() -> None:
         assert read.read(100) == b"caf\\xe9 \\udcff\n"
 
 
-def test_after_its_end_each_line_is_written_at_once(pipe: Pipe) -> None:
+def test_after_its_end_each_line_is_written_at_once(pipe: Pipe, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(LineWriter.flush, "__defaults__", (PATIENCE_S,))  # the thread may stand still for a second
     pipe.lines.write("one")
     pipe.lines.close()
     os.set_blocking(pipe.reader.fileno(), False)
@@ -216,8 +217,14 @@ def test_after_its_end_nobody_waits_for_a_pipe_that_nobody_reads(pipe: Pipe) -> 
 # The process
 
 
-def run_script(code: str, *, stderr: int = subprocess.PIPE) -> "subprocess.CompletedProcess[str]":
-    prelude = "import logging, os, sys\nfrom webkit.loglines import STANDARD_ERROR, StandardErrorHandler\n"
+def run_script(
+    code: str, *, stderr: int = subprocess.PIPE, patience_s: float = PATIENCE_S
+) -> "subprocess.CompletedProcess[str]":
+    """Run *code*. It waits *patience_s* for lines: webkit's own second is over where the thread stands still."""
+    prelude = (
+        "import logging, os, sys\nfrom webkit.loglines import STANDARD_ERROR, LineWriter, StandardErrorHandler\n"
+        f"LineWriter.flush.__defaults__ = ({patience_s},)\n"
+    )
     command = [sys.executable, "-W", "error", "-c", prelude + code]
     return subprocess.run(
         command, env=environment(), stdout=subprocess.PIPE, stderr=stderr, text=True, timeout=PATIENCE_S, check=False
@@ -276,7 +283,9 @@ def test_a_process_ends_although_nobody_reads_its_standard_error() -> None:
     reader, writer = os.pipe()
     try:
         done = run_script(
-            "for _ in range(4096): STANDARD_ERROR.write('x' * 1023)\nprint('has ended', flush=True)", stderr=writer
+            "for _ in range(4096): STANDARD_ERROR.write('x' * 1023)\nprint('has ended', flush=True)",
+            stderr=writer,
+            patience_s=1,
         )
     finally:
         os.close(writer)
